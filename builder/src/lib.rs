@@ -1,0 +1,4 @@
+//! `servoy-bundle`: turns pinned manifests into signed run files.
+
+pub mod manifest;
+pub mod tree;

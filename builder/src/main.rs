@@ -1,0 +1,2 @@
+//! `servoy-bundle`.
+fn main() {}

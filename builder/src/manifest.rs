@@ -1,0 +1,3 @@
+//! What people write: profiles, artifacts, role recipes and site files.
+
+pub mod artifact;

@@ -1,0 +1,312 @@
+//! Role recipes: the declarative steps by which a machine becomes a role.
+//!
+//! A recipe is data of a closed set of kinds. Placing happens when the bundle is built; everything else on the
+//! target, from values in the signed host table. Text fields marked *rendered* may hold `{{name}}`, see
+//! [`crate::template`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Name, RelPath};
+
+/// What has to be done for one role.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// One line for people: what the machine becomes.
+    pub summary: String,
+    /// Where the bundled Java lies in the release, if the role has one.
+    #[serde(default)]
+    pub java_home: Option<RelPath>,
+    /// Values that the site may or must give.
+    #[serde(default, rename = "variable")]
+    pub variables: Vec<Variable>,
+    /// Which trees of which artifacts go where in the release.
+    #[serde(default, rename = "place")]
+    pub places: Vec<Place>,
+    /// Files written from a text with values filled in.
+    #[serde(default, rename = "template")]
+    pub templates: Vec<Template>,
+    /// Edits of files that an artifact brought.
+    #[serde(default, rename = "patch")]
+    pub patches: Vec<Patch>,
+    /// Programs of the release that are run once while staging.
+    #[serde(default, rename = "tool")]
+    pub tools: Vec<Tool>,
+    /// The account that the services run as.
+    #[serde(default)]
+    pub user: Option<ServiceUser>,
+    /// Directories that outlive a release.
+    #[serde(default, rename = "data")]
+    pub data: Vec<DataDirectory>,
+    /// Long-running programs.
+    #[serde(default, rename = "service")]
+    pub services: Vec<Service>,
+    /// How to tell that the role works.
+    #[serde(default, rename = "health")]
+    pub health: Vec<HealthCheck>,
+}
+
+/// A value that templates and patches refer to as `{{name}}`. The site file gives it, for all hosts or for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variable {
+    /// The name between the braces.
+    pub name: String,
+    /// What it means, for the person who has to fill it in.
+    pub about: String,
+    /// Used when the site gives none; without a default the site must give one.
+    #[serde(default)]
+    pub default: Option<String>,
+}
+
+/// Puts an artifact's tree, or parts of it, into the release. Done at build time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// The artifact, by its name in `artifacts.toml`.
+    pub artifact: Name,
+    /// The directory in the release.
+    pub to: RelPath,
+    /// How many leading path components of the archive are dropped.
+    #[serde(default)]
+    pub strip: usize,
+    /// Only these files and directories, as named after stripping; everything if empty.
+    #[serde(default)]
+    pub only: Vec<RelPath>,
+}
+
+/// Writes a file of the release from text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// The file in the release. No artifact may have brought it.
+    pub to: RelPath,
+    /// Permission bits.
+    #[serde(default = "default_mode")]
+    pub mode: u32,
+    /// The text, *rendered*.
+    pub content: String,
+}
+
+/// Rendered configuration may hold addresses and ports, which are nobody's secret, and is never executable.
+const fn default_mode() -> u32 {
+    0o644
+}
+
+/// Edits a file that an artifact brought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Patch {
+    /// The file in the release.
+    pub file: RelPath,
+    /// How often the place must be found, exactly. With 0 for a property, the key must be absent and is added.
+    #[serde(default = "once")]
+    pub matches: usize,
+    /// What to change.
+    #[serde(flatten)]
+    pub edit: Edit,
+}
+
+const fn once() -> usize {
+    1
+}
+
+/// One kind of edit. Everything but the found values stays byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Edit {
+    /// The value of a key in a Java properties file.
+    Property {
+        /// The key, unescaped.
+        key: String,
+        /// The new value, unescaped, *rendered*.
+        value: String,
+    },
+    /// An attribute in an XML file.
+    XmlAttribute {
+        /// Local element names from the root down, joined by `/`, e.g. `tc-config/servers/server`.
+        element: String,
+        /// The attribute's name.
+        attribute: String,
+        /// The new value, unescaped, *rendered*.
+        value: String,
+    },
+    /// The text of an element in an XML file.
+    XmlText {
+        /// Local element names from the root down, joined by `/`.
+        element: String,
+        /// The new text, unescaped, *rendered*.
+        value: String,
+    },
+    /// `NAME=value` or `export NAME=value` at the start of a line of a POSIX shell script.
+    ShellAssignment {
+        /// The variable's name.
+        name: String,
+        /// The new value, unquoted, *rendered*.
+        value: String,
+    },
+    /// `set NAME=value` at the start of a line of a Windows batch file, in any case.
+    BatchAssignment {
+        /// The variable's name.
+        name: String,
+        /// The new value, *rendered*.
+        value: String,
+    },
+}
+
+/// A program of the release that is run once while staging, with `JAVA_HOME` set to the bundled Java. Whatever
+/// it writes must be among its outputs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tool {
+    /// What people call it.
+    pub name: Name,
+    /// What is run.
+    pub run: ToolCommand,
+    /// Its arguments, *rendered*.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// Files or directories of the release that exist afterwards.
+    pub outputs: Vec<RelPath>,
+    /// Seconds until it is given up and ended.
+    #[serde(default = "tool_seconds")]
+    pub within_seconds: u32,
+}
+
+const fn tool_seconds() -> u32 {
+    120
+}
+
+/// What a [`Tool`] runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ToolCommand {
+    /// A class under the bundled Java.
+    JavaClass {
+        /// Jars and directories of the release.
+        class_path: Vec<RelPath>,
+        /// The class with the `main` method.
+        main: String,
+    },
+    /// A script of the release.
+    Script {
+        /// Where it lies in the release.
+        path: RelPath,
+    },
+}
+
+/// The account that services run as; created as a system account if it does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceUser {
+    /// Name of the account and of its group.
+    pub name: Name,
+}
+
+/// A directory outside the release that services write to, owned by the service account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataDirectory {
+    /// Below `/var/lib/<product>` or `/var/log/<product>`.
+    pub kind: DataKind,
+    /// The directory's name there.
+    pub name: RelPath,
+    /// What an upgrade does with it.
+    pub on_upgrade: OnUpgrade,
+}
+
+/// Where a [`DataDirectory`] lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataKind {
+    /// `/var/lib/<product>`
+    State,
+    /// `/var/log/<product>`
+    Log,
+}
+
+/// What an upgrade does with a [`DataDirectory`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnUpgrade {
+    /// Leaves it; both releases can use it.
+    Keep,
+    /// Copies it first, so that a rollback finds the old state.
+    Snapshot,
+    /// Empties it; it holds nothing that is missed.
+    Discard,
+    /// The new release changes it in a way the old one cannot read: rollback refuses.
+    OneWay,
+}
+
+/// A long-running program, in neutral terms that systemd and the Windows service manager both know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// Name of the unit, e.g. `servoy-terracotta`.
+    pub name: Name,
+    /// One line for people.
+    pub description: String,
+    /// Program and arguments, *rendered*; the program is an absolute path.
+    pub command: Vec<String>,
+    /// Directory that the program starts in, *rendered*.
+    pub working_directory: String,
+    /// Environment variables, *rendered*.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Exit codes that ask for a restart.
+    #[serde(default)]
+    pub restart_on_exit: Vec<u8>,
+    /// Exit codes besides 0 that are no failure, e.g. 143 of a JVM that was asked to end.
+    #[serde(default)]
+    pub success_on_exit: Vec<u8>,
+    /// Services of the same machine that start first.
+    #[serde(default)]
+    pub after: Vec<Name>,
+    /// Seconds between asking it to stop and ending it.
+    #[serde(default = "stop_seconds")]
+    pub stop_within_seconds: u32,
+}
+
+const fn stop_seconds() -> u32 {
+    90
+}
+
+/// How to tell that a role works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum HealthCheck {
+    /// Something accepts connections.
+    TcpPort {
+        /// What is being checked, for people.
+        about: String,
+        /// Host name or address, *rendered*.
+        host: String,
+        /// Port number, *rendered*.
+        port: String,
+        /// Seconds until it counts as failed.
+        within_seconds: u32,
+    },
+    /// A file, such as a log, holds a text written since the service started.
+    FileContains {
+        /// What is being checked, for people.
+        about: String,
+        /// Absolute path, *rendered*. The last component may hold `*`.
+        file: String,
+        /// The text to find.
+        text: String,
+        /// Seconds until it counts as failed.
+        within_seconds: u32,
+    },
+}
+
+impl HealthCheck {
+    /// What is being checked, for people.
+    pub fn about(&self) -> &str {
+        match self {
+            Self::TcpPort { about, .. } | Self::FileContains { about, .. } => about,
+        }
+    }
+}
