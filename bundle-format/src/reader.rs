@@ -10,7 +10,8 @@
 //! - *a trailer that points elsewhere*: the signed index repeats the length of the stub and the place and length
 //!   of the payload; both must agree.
 //! - *a signature by another key put beside the right one*: every signature must fit.
-//! - *an index that parses differently elsewhere*: one value has one encoding, and others are refused.
+//! - *an index that parses differently elsewhere*: integers have one encoding, entries one order, and a
+//!   description with repeated or unknown keys is refused.
 //! - *bytes that change between check and use*: a chunk is read once, and what was hashed is what is handed on.
 //! - *a frame that decodes to more than it says*: not known here; whoever decodes compares with
 //!   [`Frame::tar_length`] and keeps to [`Limits::window`].
