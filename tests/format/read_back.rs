@@ -50,7 +50,8 @@ pub(crate) fn files(verified: &VerifiedIndex, source: &[u8]) -> BTreeMap<RelPath
         } = entry.kind
         {
             let start = usize::try_from(tar_offset).expect("in memory");
-            let content = tar[start..start + usize::try_from(size).expect("in memory")].to_vec();
+            let end = start + usize::try_from(size).expect("in memory");
+            let content = tar.get(start..end).expect("it lies in the tar stream").to_vec();
             assert_eq!(Digest::of(&content), sha256, "{}", entry.path);
             files.insert(entry.path.clone(), content);
         }
