@@ -3,12 +3,15 @@
 //! [`Envelope`] comes first and never changes its layout, so that an installer can identify a bundle of a later
 //! format. Everything behind it belongs to the format version. `docs/bundle-format.md` is normative.
 
-mod codec;
+pub(crate) mod codec;
 mod description;
 
 pub use description::{Artifact, Description, Host, Identity};
 
 use crate::{Digest, Limits, Name, RelPath, Sequence};
+
+/// The format version that this program reads and writes.
+pub const FORMAT_VERSION: u32 = codec::FORMAT;
 
 /// The part of the index that every format version starts with.
 #[derive(Debug, Clone, PartialEq, Eq)]
