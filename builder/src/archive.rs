@@ -10,6 +10,7 @@
 //! - Times are whole seconds. Zip entries have the time of their extended-timestamp field or else their DOS time,
 //!   taken as UTC, so that no time zone of this machine gets in. A plain file has [`UNDATED`].
 //! - A directory that the archive only implies gets 0o755 and the newest time of what lies below it.
+//! - Bombs meet [`ArchiveLimits`] while they are decoded, before they fill a disk or the memory.
 //! - A hard link becomes a file of its own with the content of its target.
 
 mod collector;

@@ -1,5 +1,6 @@
 //! Tar archives: POSIX ustar and PAX, GNU and old ones.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 
 use tar::{Archive, Entry, EntryType};
@@ -118,20 +119,25 @@ impl Extensions {
         let Some(records) = entry.pax_extensions()? else {
             return Ok(found);
         };
+        let mut seen = BTreeSet::new();
         for record in records {
             let record = record?;
             let key = record.key().map_err(io::Error::other)?;
-            let matters =
-                key.starts_with("GNU.sparse.") || matches!(key, "path" | "linkpath" | "size" | "mtime");
-            if matters {
+            let sparse = key.starts_with("GNU.sparse.");
+            let known = matches!(key, "path" | "linkpath" | "size" | "mtime");
+            if sparse || known {
                 found.of_every_entry.get_or_insert_with(|| key.to_owned());
+            }
+            // Some programs take the first, some the last.
+            if known && !seen.insert(key) {
+                return Err(io::Error::other(format!("`{key}` is there twice")));
             }
             if key == "mtime" {
                 let text = record.value().map_err(io::Error::other)?;
                 let seconds = whole_seconds(text);
                 found.mtime = Some(seconds.ok_or_else(|| io::Error::other("a time is not a number"))?);
             }
-            found.sparse |= key.starts_with("GNU.sparse.");
+            found.sparse |= sparse;
         }
         Ok(found)
     }

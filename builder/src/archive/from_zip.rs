@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use zip::read::ZipFile;
-use zip::result::ZipError;
-use zip::{DateTime, ExtraField, System, ZipArchive};
+use zip::{CompressionMethod, DateTime, ExtraField, System, ZipArchive};
 
 use super::collector::{Attributes, Collector};
 use super::error::SpecialKind;
@@ -30,9 +29,12 @@ pub(super) fn collect<R: Read + Seek>(reader: R, collector: &mut Collector<'_>) 
         if entry.encrypted() {
             return Err(collector.refused(&shown, Refusal::Encrypted));
         }
+        if let Some(method) = unsupported_method(entry.compression()) {
+            return Err(collector.refused(&shown, Refusal::Compression { method }));
+        }
         let mut file = archive
             .by_index(index)
-            .map_err(|error| unreadable(&shown, error, collector))?;
+            .map_err(|error| collector.damaged_entry(&shown, error.into()))?;
         collect_entry(&mut file, &shown, collector)?;
     }
     // The `zip` crate keeps the last of several entries with one name.
@@ -144,12 +146,12 @@ fn seconds_of(time: DateTime) -> i64 {
     days * 86_400 + i64::from(time.hour()) * 3600 + i64::from(time.minute()) * 60 + i64::from(time.second())
 }
 
-fn unreadable(entry: &str, error: ZipError, collector: &Collector<'_>) -> ArchiveError {
-    match error {
-        ZipError::CompressionMethodNotSupported(method) => {
-            collector.refused(entry, Refusal::Compression { method })
-        }
-        other => collector.damaged_entry(entry, other.into()),
+/// The number of a compression method that is not built in.
+#[expect(deprecated, reason = "no other way tells the number")]
+fn unsupported_method(method: CompressionMethod) -> Option<u16> {
+    match method {
+        CompressionMethod::Unsupported(number) => Some(number),
+        _ => None,
     }
 }
 

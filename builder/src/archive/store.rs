@@ -7,6 +7,8 @@ use bundle_format::{Digest, Hasher};
 use fs_err::File;
 use tempfile::TempDir;
 
+use super::ArchiveError;
+
 /// A scratch directory of numbered files. No name from an archive becomes a path on this machine, so nothing in
 /// it can be aimed at another place. It is removed with everything in it when the store is dropped.
 #[derive(Debug)]
@@ -74,43 +76,40 @@ impl Store {
             source,
         };
         let mut file = File::create_new(&path).map_err(unwritable)?;
-        let mut hasher = Hasher::new();
-        let mut size = 0;
-        let mut buffer = vec![0; 1 << 17];
-        loop {
-            let bytes = read_some(content, &mut buffer).map_err(StoreError::Read)?;
-            if bytes.is_empty() {
-                break;
-            }
-            hasher.update(bytes);
-            size += length(bytes);
-            file.write_all(bytes).map_err(unwritable)?;
-        }
-        Ok(Stored {
-            size,
-            sha256: hasher.finish(),
-            path,
-        })
+        let (size, sha256) = drain(content, StoreError::Read, |bytes| {
+            file.write_all(bytes).map_err(unwritable)
+        })?;
+        Ok(Stored { size, sha256, path })
     }
 }
 
 /// Length and digest of the file at `path`, which stays where it is.
-pub(super) fn digest(path: &Path) -> Result<(u64, Digest), super::ArchiveError> {
-    let unreadable = |source| super::ArchiveError::Read {
+pub(super) fn digest(path: &Path) -> Result<(u64, Digest), ArchiveError> {
+    let unreadable = |source| ArchiveError::Read {
         path: path.to_path_buf(),
         source,
     };
     let mut file = File::open(path).map_err(unreadable)?;
+    drain(&mut file, unreadable, |_| Ok(()))
+}
+
+/// Hands everything that `reader` yields to `each`, piece by piece. Gives its length and digest.
+fn drain<E>(
+    reader: &mut dyn Read,
+    unreadable: impl Fn(io::Error) -> E,
+    mut each: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(u64, Digest), E> {
     let mut hasher = Hasher::new();
     let mut size = 0;
     let mut buffer = vec![0; 1 << 17];
     loop {
-        let bytes = read_some(&mut file, &mut buffer).map_err(unreadable)?;
+        let bytes = read_some(reader, &mut buffer).map_err(&unreadable)?;
         if bytes.is_empty() {
             return Ok((size, hasher.finish()));
         }
         hasher.update(bytes);
-        size += length(bytes);
+        size += u64::try_from(bytes.len()).expect("a buffer's length fits 64 bits");
+        each(bytes)?;
     }
 }
 
@@ -125,10 +124,6 @@ fn read_some<'b>(reader: &mut dyn Read, buffer: &'b mut [u8]) -> io::Result<&'b 
     buffer
         .get(..count)
         .ok_or_else(|| io::Error::other("a reader claims more bytes than fit its buffer"))
-}
-
-fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).expect("a buffer's length fits 64 bits")
 }
 
 #[cfg(test)]

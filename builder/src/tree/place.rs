@@ -240,15 +240,13 @@ mod tests {
     #[test]
     fn a_path_that_gets_too_long_is_refused() {
         let deep = ["n".repeat(200).as_str(); 15].join("/");
-        let mut nodes = Tree::default();
-        nodes.entries = tree(&[&deep]).entries;
         let step = Place {
             artifact: "kit".parse().unwrap(),
             to: path(&"m".repeat(100)),
             strip: 0,
             only: Vec::new(),
         };
-        let error = place(&nodes, &step).unwrap_err();
+        let error = place(&tree(&[&deep]), &step).unwrap_err();
         assert_eq!(error.to_string(), "artifact `kit` cannot be placed there");
     }
 }
