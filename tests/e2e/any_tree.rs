@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::tools::{keygen, run, servoy_bundle, shell, stub};
+use crate::tools::{keygen, repository, run, servoy_bundle, shell, stub};
 use crate::trees::snapshot;
 
 struct Packed {
@@ -144,4 +144,22 @@ fn a_plain_tree_installs_and_leaves_nothing_behind() {
         .collect();
     assert!(left.iter().all(|path| path.starts_with("etc/awkward/")), "{left:?}");
     assert!(left.iter().any(|path| path.ends_with(".pub")), "the keyring stays: {left:?}");
+}
+
+#[test]
+fn the_golden_file_of_format_1_is_read_by_both_programs() {
+    let golden = repository().join("tests/data/format-v1");
+    let of = |mut command: Command| {
+        command.arg("verify").arg(golden.join("golden.run"));
+        run(command.arg("--trust-key").arg(golden.join("golden.pub"))).expect(0)
+    };
+    of(servoy_bundle());
+    of(Command::new(stub()));
+    let directory = TempDir::new().expect("a temporary directory");
+    let mut extract = Command::new(stub());
+    extract.arg("extract").arg(golden.join("golden.run")).arg("--to").arg(directory.path().join("tree"));
+    run(extract.arg("--trust-key").arg(golden.join("golden.pub"))).expect(0);
+    let tree = snapshot(&directory.path().join("tree"), true);
+    assert_eq!(tree["link"], "link to bin/start.sh");
+    assert!(tree["bin/start.sh"].starts_with("file 755 -1 "), "{}", tree["bin/start.sh"]);
 }
