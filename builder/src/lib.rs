@@ -1,4 +1,5 @@
 //! `servoy-bundle`: turns pinned manifests into signed run files.
 
 pub mod manifest;
+pub mod report;
 pub mod tree;
