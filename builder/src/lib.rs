@@ -1,5 +1,6 @@
 //! `servoy-bundle`: turns pinned manifests into signed run files.
 
+pub mod cache;
 pub mod manifest;
 pub mod report;
 pub mod tree;
