@@ -1,6 +1,7 @@
 //! `servoy-bundle`: turns pinned manifests into signed run files.
 
 pub mod cache;
+pub mod fetch;
 pub mod lockfile;
 pub mod manifest;
 pub mod report;
