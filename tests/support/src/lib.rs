@@ -1,1 +1,3 @@
 //! What several test binaries share.
+
+pub mod faulty_server;
