@@ -1,0 +1,183 @@
+//! Where everything lies on the target. The only place that knows these paths.
+
+use std::path::{Path, PathBuf};
+
+use bundle_format::Name;
+use bundle_format::recipe::{DataDirectory, DataKind};
+
+/// The paths of one product below one root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    root: PathBuf,
+    product: Name,
+}
+
+impl Layout {
+    /// The paths of `product` below `root`, which is absolute.
+    pub fn new(root: &Path, product: &Name) -> Self {
+        Self {
+            root: root.to_owned(),
+            product: product.clone(),
+        }
+    }
+
+    /// The product.
+    pub fn product(&self) -> &Name {
+        &self.product
+    }
+
+    /// `path`, which is absolute on the target, below the root.
+    pub fn rooted(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    fn of_product(&self, directory: &str) -> PathBuf {
+        self.rooted(directory).join(self.product.as_str())
+    }
+
+    /// `/etc/<product>`
+    pub fn configuration(&self) -> PathBuf {
+        self.of_product("etc")
+    }
+
+    /// `/etc/<product>/keyring`
+    pub fn keyring(&self) -> PathBuf {
+        self.configuration().join("keyring")
+    }
+
+    /// `/etc/<product>/site.json`
+    pub fn site(&self) -> PathBuf {
+        self.configuration().join("site.json")
+    }
+
+    /// `/var/lib/<product>`
+    pub fn state(&self) -> PathBuf {
+        self.of_product("var/lib")
+    }
+
+    /// `/var/log/<product>`
+    pub fn log(&self) -> PathBuf {
+        self.of_product("var/log")
+    }
+
+    /// Where the write-ahead log of an unfinished run lies.
+    pub fn journal(&self) -> PathBuf {
+        self.state().join("journal")
+    }
+
+    /// The directory of receipts.
+    pub fn receipts(&self) -> PathBuf {
+        self.state().join("receipts")
+    }
+
+    /// The receipt of `release`.
+    pub fn receipt(&self, release: &str) -> PathBuf {
+        self.receipts().join(format!("{release}.json"))
+    }
+
+    /// The log of finished runs.
+    pub fn history(&self) -> PathBuf {
+        self.state().join("history.jsonl")
+    }
+
+    /// `/usr/local/sbin/<product>`: the trusted copy of the installer.
+    pub fn installer(&self) -> PathBuf {
+        self.of_product("usr/local/sbin")
+    }
+
+    /// `/etc/systemd/system`
+    pub fn units(&self) -> PathBuf {
+        self.rooted("etc/systemd/system")
+    }
+
+    /// The unit file of a service.
+    pub fn unit(&self, service: &Name) -> PathBuf {
+        self.units().join(format!("{service}.service"))
+    }
+
+    /// Where a data directory of the recipe lies.
+    pub fn data(&self, directory: &DataDirectory) -> PathBuf {
+        let parent = match directory.kind {
+            DataKind::State => self.state(),
+            DataKind::Log => self.log(),
+        };
+        directory.name.below(&parent)
+    }
+
+    /// The paths of the release `name` under `prefix`, which is absolute on the target.
+    pub fn release(&self, prefix: &str, name: &str) -> ReleaseLayout {
+        let prefix = self.rooted(prefix);
+        let releases = prefix.join("releases");
+        ReleaseLayout {
+            directory: releases.join(name),
+            current: prefix.join("current"),
+            current_target: format!("releases/{name}"),
+            releases,
+            prefix,
+        }
+    }
+}
+
+/// The paths of one release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseLayout {
+    /// `<prefix>`
+    pub prefix: PathBuf,
+    /// `<prefix>/releases`
+    pub releases: PathBuf,
+    /// `<prefix>/releases/<name>`
+    pub directory: PathBuf,
+    /// `<prefix>/current`
+    pub current: PathBuf,
+    /// What `current` says: relative, so that a moved root stays whole.
+    pub current_target: String,
+}
+
+/// Name of the mark in a release directory that is not complete.
+pub const INCOMPLETE: &str = ".incomplete";
+/// Directory of a release with the bodies of its units.
+pub const RELEASE_UNITS: &str = "units";
+
+/// Every directory from below `root` down to `path`, `path` included.
+pub fn ancestors_below(root: &Path, path: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = path
+        .ancestors()
+        .take_while(|ancestor| *ancestor != root && ancestor.starts_with(root))
+        .map(Path::to_owned)
+        .collect();
+    found.reverse();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(root: &str) -> Layout {
+        Layout::new(Path::new(root), &"servoy-cluster".parse().expect("a name"))
+    }
+
+    #[test]
+    fn everything_lies_below_the_root() {
+        let system = layout("/");
+        assert_eq!(system.installer(), Path::new("/usr/local/sbin/servoy-cluster"));
+        let moved = layout("/r");
+        assert_eq!(moved.keyring(), Path::new("/r/etc/servoy-cluster/keyring"));
+        assert_eq!(moved.journal(), Path::new("/r/var/lib/servoy-cluster/journal"));
+        let release = moved.release("/opt/servoy-cluster", "s-1-abc");
+        assert_eq!(
+            release.directory,
+            Path::new("/r/opt/servoy-cluster/releases/s-1-abc")
+        );
+        assert_eq!(release.current_target, "releases/s-1-abc");
+    }
+
+    #[test]
+    fn ancestors_stop_at_the_root() {
+        assert_eq!(
+            ancestors_below(Path::new("/r"), Path::new("/r/var/lib")),
+            [PathBuf::from("/r/var"), PathBuf::from("/r/var/lib")]
+        );
+        assert_eq!(ancestors_below(Path::new("/"), Path::new("/a")), [PathBuf::from("/a")]);
+    }
+}
