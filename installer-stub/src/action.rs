@@ -20,7 +20,7 @@ use crate::{health, service};
 /// Something done before the commit, and undone if the commit does not come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "kebab-case")]
-pub enum Action {
+pub(crate) enum Action {
     /// Makes a directory that does not exist.
     CreateDirectory {
         /// Which.
@@ -115,7 +115,7 @@ pub enum Action {
 /// How far an action got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reached {
+pub(crate) enum Reached {
     /// To its end.
     Done,
     /// It returned an error.
@@ -126,7 +126,7 @@ pub enum Reached {
 
 impl Action {
     /// Does it. Only installing has a `staging`.
-    pub fn execute(&self, host: &Host, staging: Option<&Staging<'_>>) -> Result<()> {
+    pub(crate) fn execute(&self, host: &Host, staging: Option<&Staging<'_>>) -> Result<()> {
         let staging = || staging.ok_or_else(|| Error::failed("there is no bundle to take files from"));
         match self {
             Self::CreateDirectory { path, mode, owner } => {
@@ -145,7 +145,9 @@ impl Action {
             Self::RunTool(tool) => tool.execute(host),
             Self::Seal { receipt } => staging()?.seal(host, receipt),
             Self::CreateAccount { name } => create_account(host, name.as_str()),
-            Self::WriteFile { path, mode, content } => Ok(host.write_new(path, *mode, &mut content.as_bytes())?),
+            Self::WriteFile { path, mode, content } => {
+                Ok(host.write_new(path, *mode, &mut content.as_bytes())?)
+            }
             Self::InstallCopy { path, .. } => {
                 let stub = staging()?.stub(host)?;
                 Ok(host.write_new(path, 0o755, &mut stub.as_slice())?)
@@ -158,7 +160,9 @@ impl Action {
             Self::StartServices { services, checks } => {
                 let started_at = host.now();
                 service::start(host, services)?;
-                checks.iter().try_for_each(|check| health::wait(host, check, started_at))
+                checks
+                    .iter()
+                    .try_for_each(|check| health::wait(host, check, started_at))
             }
             Self::RetireServices { services } => {
                 service::stop(host, services)?;
@@ -169,7 +173,7 @@ impl Action {
     }
 
     /// Takes it back, however far it got. Doing so twice does no harm.
-    pub fn undo(&self, host: &Host, reached: Reached) -> Result<()> {
+    pub(crate) fn undo(&self, host: &Host, reached: Reached) -> Result<()> {
         match self {
             Self::CreateDirectory { path, .. } => {
                 host.remove_empty(std::slice::from_ref(path));
@@ -183,7 +187,9 @@ impl Action {
             // useradd either makes the account or fails.
             Self::CreateAccount { name } if reached != Reached::Failed => remove_account(host, name),
             Self::CreateAccount { .. } => Ok(()),
-            Self::WriteFile { path, content, .. } => remove_if_same(host, path, Digest::of(content.as_bytes())),
+            Self::WriteFile { path, content, .. } => {
+                remove_if_same(host, path, Digest::of(content.as_bytes()))
+            }
             Self::InstallCopy { path, sha256 } => remove_if_same(host, path, *sha256),
             Self::SwitchCurrent {
                 link,
@@ -214,11 +220,13 @@ impl Action {
     }
 
     /// One line for people.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let show = |path: &Path| format!("`{}`", path.display());
         let list = |services: &[Name]| services.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
         match self {
-            Self::CreateDirectory { path, owner: None, .. } => format!("create directory {}", show(path)),
+            Self::CreateDirectory {
+                path, owner: None, ..
+            } => format!("create directory {}", show(path)),
             Self::CreateDirectory {
                 path,
                 owner: Some(owner),
@@ -235,11 +243,17 @@ impl Action {
             Self::Seal { .. } => "make the release durable and write its receipt".to_owned(),
             Self::CreateAccount { name } => format!("create account `{name}`"),
             Self::WriteFile { path, .. } => format!("write {}", show(path)),
-            Self::InstallCopy { path, .. } => format!("install the trusted copy of the installer as {}", show(path)),
+            Self::InstallCopy { path, .. } => {
+                format!("install the trusted copy of the installer as {}", show(path))
+            }
             Self::SwitchCurrent { link, target, .. } => format!("switch {} to `{target}`", show(link)),
             Self::RegisterServices { services } => format!("register services {}", list(services)),
             Self::StartServices { services, checks } => {
-                format!("start services {}, wait for {} health checks", list(services), checks.len())
+                format!(
+                    "start services {}, wait for {} health checks",
+                    list(services),
+                    checks.len()
+                )
             }
             Self::RetireServices { services } => format!("stop services {}", list(services)),
             Self::MoveAside { path, .. } => format!("remove {}", show(path)),
@@ -250,7 +264,7 @@ impl Action {
 /// Something done after the commit. Doing it twice does no harm, since it is done again if it was cut short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "closing", rename_all = "kebab-case")]
-pub enum Closing {
+pub(crate) enum Closing {
     /// Removes the mark of a release that is complete now.
     ClearMark {
         /// The release directory.
@@ -288,10 +302,12 @@ pub enum Closing {
 
 impl Closing {
     /// Does it.
-    pub fn execute(&self, host: &Host) -> Result<()> {
+    pub(crate) fn execute(&self, host: &Host) -> Result<()> {
         match self {
             Self::ClearMark { release } => Ok(host.remove_file(&release.join(INCOMPLETE))?),
-            Self::ReplaceFile { path, mode, content } => Ok(host.replace(path, *mode, &mut content.as_bytes())?),
+            Self::ReplaceFile { path, mode, content } => {
+                Ok(host.replace(path, *mode, &mut content.as_bytes())?)
+            }
             Self::AppendHistory { path, line } => {
                 let text = host.read_text_if_there(path)?.unwrap_or_default();
                 if text.lines().last() == Some(line) {
@@ -324,7 +340,9 @@ fn remove_release(host: &Host, path: &Path) -> Result<()> {
 /// Removes a file if it is the one that was written; what somebody else put there stays.
 fn remove_if_same(host: &Host, path: &Path, sha256: Digest) -> Result<()> {
     host.remove_file(&crate::host::temporary_beside(path))?;
-    let is_file = host.facts(path)?.is_some_and(|facts| facts.kind == FileKind::File);
+    let is_file = host
+        .facts(path)?
+        .is_some_and(|facts| facts.kind == FileKind::File);
     if is_file && host.digest(path)? == sha256 {
         host.remove_file(path)?;
     }
@@ -332,7 +350,7 @@ fn remove_if_same(host: &Host, path: &Path, sha256: Digest) -> Result<()> {
 }
 
 /// Whether the machine has an account of this name.
-pub fn account_exists(host: &Host, name: &str) -> Result<bool> {
+pub(crate) fn account_exists(host: &Host, name: &str) -> Result<bool> {
     host.succeeds("getent", &["passwd", name])
 }
 
@@ -358,7 +376,7 @@ fn remove_account(host: &Host, name: &Name) -> Result<()> {
 }
 
 /// The receipt's view of a file that an action wrote.
-pub fn outside_file(action: &Action, stub_length: u64) -> Option<receipt::OutsideFile> {
+pub(crate) fn outside_file(action: &Action, stub_length: u64) -> Option<receipt::OutsideFile> {
     match action {
         Action::WriteFile { path, mode, content } => Some(receipt::OutsideFile {
             path: path.clone(),
@@ -401,9 +419,14 @@ mod tests {
         action.undo(&host, Reached::Done).expect("twice does no harm");
         std::fs::write(&path, "theirs").expect("it is written");
         assert!(action.execute(&host, None).is_err(), "it must not be replaced");
-        action.undo(&host, Reached::Unknown).expect("there is nothing to undo");
+        action
+            .undo(&host, Reached::Unknown)
+            .expect("there is nothing to undo");
         assert_eq!(std::fs::read_to_string(&path).ok().as_deref(), Some("theirs"));
-        assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 1);
+        assert_eq!(
+            std::fs::read_dir(directory.path()).expect("a directory").count(),
+            1
+        );
     }
 
     #[test]
@@ -417,7 +440,9 @@ mod tests {
         };
         action.execute(&host, None).expect("it is made");
         std::fs::write(path.join("theirs"), "").expect("it is written");
-        action.undo(&host, Reached::Done).expect("undone as far as it goes");
+        action
+            .undo(&host, Reached::Done)
+            .expect("undone as far as it goes");
         assert!(path.join("theirs").exists());
     }
 
@@ -444,11 +469,17 @@ mod tests {
             previous: previous.map(str::to_owned),
         };
         std::os::unix::fs::symlink("releases/1", &link).expect("it is made");
-        action(Some("releases/1")).execute(&host, None).expect("it switches");
+        action(Some("releases/1"))
+            .execute(&host, None)
+            .expect("it switches");
         assert_eq!(host.read_link(&link).ok().as_deref(), Some("releases/2"));
-        action(Some("releases/1")).undo(&host, Reached::Done).expect("it goes back");
+        action(Some("releases/1"))
+            .undo(&host, Reached::Done)
+            .expect("it goes back");
         assert_eq!(host.read_link(&link).ok().as_deref(), Some("releases/1"));
-        action(None).undo(&host, Reached::Unknown).expect("it led elsewhere");
+        action(None)
+            .undo(&host, Reached::Unknown)
+            .expect("it led elsewhere");
         assert!(link.symlink_metadata().is_ok());
     }
 }

@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand};
 Exit codes: 0 done, 1 failed and the machine is as it was, 2 usage, 3 bundle rejected, 4 preflight refused,
 5 undo incomplete, 6 drift or ill health, 7 busy, 130 interrupted and the machine is as it was"
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do; without one, a run file installs itself.
     #[command(subcommand)]
     pub verb: Option<Verb>,
@@ -30,7 +30,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Verb {
+pub(crate) enum Verb {
     /// Install a bundle
     Install(Source),
     /// Show what is installed and whether it is well
@@ -65,7 +65,7 @@ pub enum Verb {
 
 /// Which bundle.
 #[derive(Debug, Default, Args)]
-pub struct Source {
+pub(crate) struct Source {
     /// Run file to read, never to execute; without one, this executable itself
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -73,7 +73,7 @@ pub struct Source {
 
 /// What every verb takes.
 #[derive(Debug, Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Place everything under DIR; services are written, not registered or started
     #[arg(long, global = true, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,

@@ -14,10 +14,10 @@ use crate::host::{Host, Program};
 use crate::layout::{Layout, ReleaseLayout, ancestors_below};
 
 /// What `{{name}}` stands for on this machine.
-pub type Values = BTreeMap<String, String>;
+pub(crate) type Values = BTreeMap<String, String>;
 
 /// The values of the signed host table, and the built-in ones.
-pub fn values(
+pub(crate) fn values(
     description: &Description,
     site: &str,
     member: Option<&index::Host>,
@@ -35,7 +35,11 @@ pub fn values(
     let recipe = &description.recipe;
     set(
         "user",
-        recipe.user.as_ref().map(|user| user.name.to_string()).unwrap_or_default(),
+        recipe
+            .user
+            .as_ref()
+            .map(|user| user.name.to_string())
+            .unwrap_or_default(),
     );
     if let Some(java_home) = &recipe.java_home {
         set("java_home", text(&java_home.below(&release.current)));
@@ -48,12 +52,12 @@ pub fn values(
 }
 
 /// `text` with its values filled in; `what` says whose text it is.
-pub fn render(what: &str, text: &str, values: &Values) -> Result<String> {
+pub(crate) fn render(what: &str, text: &str, values: &Values) -> Result<String> {
     template::render(text, values).map_err(|error| Error::failed(format!("{what}: {error}")))
 }
 
 /// Writes the templates and applies the patches below `release`.
-pub fn apply(host: &Host, recipe: &Recipe, values: &Values, release: &Path) -> Result<()> {
+pub(crate) fn apply(host: &Host, recipe: &Recipe, values: &Values, release: &Path) -> Result<()> {
     for template in &recipe.templates {
         host.check_interrupted()?;
         write_template(host, template, values, release)?;
@@ -88,7 +92,7 @@ fn apply_patch(host: &Host, recipe: &Patch, values: &Values, release: &Path) -> 
 
 /// A tool whose arguments are rendered: all that it takes to run it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToolRun {
+pub(crate) struct ToolRun {
     /// What people call it.
     pub name: String,
     executable: PathBuf,
@@ -101,7 +105,12 @@ pub struct ToolRun {
 
 impl ToolRun {
     /// Renders `tool` for `release`. The bundled Java is that of the release, since `current` is not switched yet.
-    pub fn new(tool: &Tool, java_home: Option<&RelPath>, values: &Values, release: &Path) -> Result<Self> {
+    pub(crate) fn new(
+        tool: &Tool,
+        java_home: Option<&RelPath>,
+        values: &Values,
+        release: &Path,
+    ) -> Result<Self> {
         let what = format!("tool `{}`", tool.name);
         let mut arguments = Vec::new();
         let java_home = java_home.map(|home| home.below(release));
@@ -113,9 +122,9 @@ impl ToolRun {
                     .map(|jar| jar.below(release).display().to_string())
                     .collect();
                 arguments.extend(["-cp".to_owned(), jars.join(":"), main.clone()]);
-                let home = java_home
-                    .as_ref()
-                    .ok_or_else(|| Error::failed(format!("{what} runs a Java class, but the role has no Java")))?;
+                let home = java_home.as_ref().ok_or_else(|| {
+                    Error::failed(format!("{what} runs a Java class, but the role has no Java"))
+                })?;
                 home.join("bin").join("java")
             }
         };
@@ -134,7 +143,7 @@ impl ToolRun {
     }
 
     /// Runs the tool; it must succeed, and what it was to write must exist.
-    pub fn execute(&self, host: &Host) -> Result<()> {
+    pub(crate) fn execute(&self, host: &Host) -> Result<()> {
         let finished = host.run(&Program {
             name: format!("tool `{}`", self.name),
             executable: self.executable.clone(),
@@ -180,14 +189,14 @@ fn environment(java_home: Option<&Path>) -> Vec<(String, String)> {
 }
 
 /// The files of the release whose content is not the bundle's: written or changed by the recipe.
-pub fn changed(recipe: &Recipe) -> BTreeSet<RelPath> {
+pub(crate) fn changed(recipe: &Recipe) -> BTreeSet<RelPath> {
     let templates = recipe.templates.iter().map(|template| &template.to);
     let patches = recipe.patches.iter().map(|patch| &patch.file);
     templates.chain(patches).chain(outputs(recipe)).cloned().collect()
 }
 
 /// What the recipe's tools are declared to write.
-pub fn outputs(recipe: &Recipe) -> impl Iterator<Item = &RelPath> {
+pub(crate) fn outputs(recipe: &Recipe) -> impl Iterator<Item = &RelPath> {
     recipe.tools.iter().flat_map(|tool| &tool.outputs)
 }
 
@@ -207,7 +216,10 @@ mod tests {
         let run = ToolRun::new(&tool, Some(&java), &values, Path::new("/r")).expect("it renders");
         assert_eq!(run.executable, Path::new("/r/java/bin/java"));
         assert_eq!(run.arguments, ["-cp", "/r/lib/a.jar:/r/lib", "x.Main", "node1"]);
-        assert!(run.environment.contains(&("JAVA_HOME".to_owned(), "/r/java".to_owned())));
+        assert!(
+            run.environment
+                .contains(&("JAVA_HOME".to_owned(), "/r/java".to_owned()))
+        );
         assert!(ToolRun::new(&tool, None, &values, Path::new("/r")).is_err());
     }
 }

@@ -38,7 +38,7 @@ impl From<ExitCode> for std::process::ExitCode {
 
 /// Why the installer could not do what was asked.
 #[derive(Debug)]
-pub struct Error {
+pub(crate) struct Error {
     code: ExitCode,
     message: String,
     hint: Option<String>,
@@ -47,7 +47,7 @@ pub struct Error {
 
 impl Error {
     /// An error that ends in `code`. `message` is lower case; `expected`/`found` go on lines of their own.
-    pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -57,63 +57,63 @@ impl Error {
     }
 
     /// Something failed that ought to work.
-    pub fn failed(message: impl Into<String>) -> Self {
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self::new(ExitCode::Failed, message)
     }
 
     /// The bundle is not acceptable.
-    pub fn rejected(message: impl Into<String>) -> Self {
+    pub(crate) fn rejected(message: impl Into<String>) -> Self {
         Self::new(ExitCode::Rejected, message)
     }
 
     /// A signal asked the run to end.
-    pub fn interrupted() -> Self {
+    pub(crate) fn interrupted() -> Self {
         Self::new(ExitCode::Interrupted, "interrupted")
     }
 
     /// Adds what a person can do.
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Adds what was below.
-    pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+    pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
     }
 
     /// Replaces the exit code.
-    pub fn with_code(mut self, code: ExitCode) -> Self {
+    pub(crate) fn with_code(mut self, code: ExitCode) -> Self {
         self.code = code;
         self
     }
 
     /// Puts what it is about in front of the message.
-    pub fn within(mut self, subject: &str) -> Self {
+    pub(crate) fn within(mut self, subject: &str) -> Self {
         self.message = format!("{subject}: {}", self.message);
         self
     }
 
     /// Appends lines to the message.
-    pub fn with_lines(mut self, lines: &str) -> Self {
+    pub(crate) fn with_lines(mut self, lines: &str) -> Self {
         self.message.push('\n');
         self.message.push_str(lines);
         self
     }
 
     /// The exit code.
-    pub fn code(&self) -> ExitCode {
+    pub(crate) fn code(&self) -> ExitCode {
         self.code
     }
 
     /// What a person can do.
-    pub fn hint(&self) -> Option<&str> {
+    pub(crate) fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
     /// The text for people: message, causes, hint.
-    pub fn for_people(&self) -> String {
+    pub(crate) fn for_people(&self) -> String {
         let mut text = format!("error: {self}\n");
         let mut cause = self.source();
         while let Some(error) = cause {
@@ -178,7 +178,7 @@ impl From<bundle_format::Error> for Error {
 }
 
 /// The result of everything in this crate that can fail for a reason a person should read.
-pub type Result<T> = std::result::Result<T, Error>;
+pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::host::Host;
 
 /// Fills in the values of a check, so that it can be made without them.
-pub fn rendered(check: &HealthCheck, values: &Values) -> Result<HealthCheck> {
+pub(crate) fn rendered(check: &HealthCheck, values: &Values) -> Result<HealthCheck> {
     let what = format!("health check `{}`", check.about());
     let rendered = |text: &str| render(&what, text, values);
     let mut check = check.clone();
@@ -28,8 +28,9 @@ pub fn rendered(check: &HealthCheck, values: &Values) -> Result<HealthCheck> {
 }
 
 /// Waits until a rendered check passes; `started_at` is when the services were started, in seconds since 1970.
-pub fn wait(host: &Host, check: &HealthCheck, started_at: u64) -> Result<()> {
-    let (HealthCheck::TcpPort { within_seconds, .. } | HealthCheck::FileContains { within_seconds, .. }) = check;
+pub(crate) fn wait(host: &Host, check: &HealthCheck, started_at: u64) -> Result<()> {
+    let (HealthCheck::TcpPort { within_seconds, .. } | HealthCheck::FileContains { within_seconds, .. }) =
+        check;
     let deadline = host.now().saturating_add((*within_seconds).into());
     loop {
         if passes(host, check, started_at)? {
@@ -56,10 +57,12 @@ fn expectation(check: &HealthCheck) -> String {
 
 fn passes(machine: &Host, check: &HealthCheck, started_at: u64) -> Result<bool> {
     match check {
-        HealthCheck::TcpPort { about, host, port, .. } => {
-            let port = port
-                .parse()
-                .map_err(|_| Error::failed(format!("health check `{about}`: `{port}` is not a port number")))?;
+        HealthCheck::TcpPort {
+            about, host, port, ..
+        } => {
+            let port = port.parse().map_err(|_| {
+                Error::failed(format!("health check `{about}`: `{port}` is not a port number"))
+            })?;
             Ok(machine.accepts_connections(host, port, Duration::from_secs(2)))
         }
         HealthCheck::FileContains { file, text, .. } => {
@@ -78,7 +81,10 @@ fn passes(machine: &Host, check: &HealthCheck, started_at: u64) -> Result<bool> 
 
 /// The files that a path means whose last component may hold one or more `*`.
 fn matching(host: &Host, pattern: &Path) -> Result<Vec<PathBuf>> {
-    let (Some(directory), Some(name)) = (pattern.parent(), pattern.file_name().and_then(|name| name.to_str())) else {
+    let (Some(directory), Some(name)) = (
+        pattern.parent(),
+        pattern.file_name().and_then(|name| name.to_str()),
+    ) else {
         return Ok(Vec::new());
     };
     let fits = |path: &PathBuf| {
@@ -141,6 +147,9 @@ mod tests {
         };
         assert!(wait(&host, &check, 0).is_ok());
         let error = wait(&host, &check, u64::MAX).expect_err("it is older");
-        assert!(error.to_string().contains("server did not become healthy"), "{error}");
+        assert!(
+            error.to_string().contains("server did not become healthy"),
+            "{error}"
+        );
     }
 }

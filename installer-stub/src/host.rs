@@ -16,22 +16,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub use files::{Facts, FileKind, beside, temporary_beside};
-pub use processes::{Finished, Program, SYSTEM_PATH};
-pub use unix::{DirectoryLock, Durability};
+pub(crate) use files::{Facts, FileKind, beside, temporary_beside};
+pub(crate) use processes::{Program, SYSTEM_PATH};
+pub(crate) use unix::{DirectoryLock, Durability};
 
 use crate::error::{Error, Result};
 
 /// The machine that the installer works on, seen from one root directory.
 #[derive(Debug, Clone)]
-pub struct Host {
+pub(crate) struct Host {
     root: PathBuf,
     interrupted: Arc<AtomicBool>,
 }
 
 impl Host {
     /// The machine below `root`, which need not exist yet; made absolute, links resolved if it does exist.
-    pub fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         let root = std::fs::canonicalize(root)
             .or_else(|_| std::path::absolute(root))
             .unwrap_or_else(|_| root.to_owned());
@@ -42,23 +42,23 @@ impl Host {
     }
 
     /// The root directory.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// Whether the root is the machine's own: only then are accounts and services touched.
-    pub fn is_system(&self) -> bool {
+    pub(crate) fn is_system(&self) -> bool {
         self.root == Path::new("/")
     }
 
     /// From now on a signal that asks to end is remembered rather than obeyed at once.
-    pub fn watch_signals(&self) -> Result<()> {
+    pub(crate) fn watch_signals(&self) -> Result<()> {
         unix::watch_signals(&self.interrupted)
             .map_err(|source| Error::failed("cannot watch for signals").with_source(source))
     }
 
     /// Fails if a signal asked to end.
-    pub fn check_interrupted(&self) -> Result<()> {
+    pub(crate) fn check_interrupted(&self) -> Result<()> {
         if self.interrupted.load(Ordering::Relaxed) {
             Err(Error::interrupted())
         } else {
@@ -67,19 +67,19 @@ impl Host {
     }
 
     /// Forgets a signal, so that undoing is not cut short by it.
-    pub fn forget_interrupt(&self) {
+    pub(crate) fn forget_interrupt(&self) {
         self.interrupted.store(false, Ordering::Relaxed);
     }
 
     /// Seconds since 1970.
-    pub fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |elapsed| elapsed.as_secs())
     }
 
     /// Waits, but not past a signal that asks to end.
-    pub fn pause(&self, duration: Duration) -> Result<()> {
+    pub(crate) fn pause(&self, duration: Duration) -> Result<()> {
         let mut left = duration;
         while !left.is_zero() {
             self.check_interrupted()?;
@@ -91,44 +91,44 @@ impl Host {
     }
 
     /// The machine's name, as far as it has one.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         unix::host_name()
     }
 
     /// Whether this process may do everything.
-    pub fn is_administrator(&self) -> bool {
+    pub(crate) fn is_administrator(&self) -> bool {
         unix::is_administrator()
     }
 
     /// Who started the installer: the person behind `sudo`, if any.
-    pub fn operator(&self) -> Option<String> {
+    pub(crate) fn operator(&self) -> Option<String> {
         ["SUDO_USER", "USER", "LOGNAME"]
             .into_iter()
             .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
     /// How many threads are worth starting.
-    pub fn parallelism(&self) -> usize {
+    pub(crate) fn parallelism(&self) -> usize {
         std::thread::available_parallelism().map_or(1, usize::from)
     }
 
     /// The id of this process.
-    pub fn process_id(&self) -> u32 {
+    pub(crate) fn process_id(&self) -> u32 {
         std::process::id()
     }
 
     /// Whether a person can be asked.
-    pub fn can_ask(&self) -> bool {
+    pub(crate) fn can_ask(&self) -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
     /// Whether progress would be seen rather than logged.
-    pub fn has_terminal(&self) -> bool {
+    pub(crate) fn has_terminal(&self) -> bool {
         io::stderr().is_terminal()
     }
 
     /// Asks a person for one line.
-    pub fn ask(&self, question: &str) -> Result<String> {
+    pub(crate) fn ask(&self, question: &str) -> Result<String> {
         eprint!("{question}");
         let (sender, receiver) = std::sync::mpsc::channel();
         // On a thread of its own, since a signal restarts the read instead of ending it.
@@ -150,7 +150,7 @@ impl Host {
     }
 
     /// Prints data on standard output.
-    pub fn print(&self, text: &str) -> Result<()> {
+    pub(crate) fn print(&self, text: &str) -> Result<()> {
         let mut output = io::stdout().lock();
         match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
             // Whoever closed the pipe has read enough.
@@ -161,14 +161,14 @@ impl Host {
     }
 
     /// Tells people something on standard error.
-    pub fn tell(&self, text: &str) {
+    pub(crate) fn tell(&self, text: &str) {
         let mut output = io::stderr().lock();
         // There is nobody left to tell that telling failed.
         let _unheard = output.write_all(text.as_bytes()).and_then(|()| output.flush());
     }
 
     /// Whether something accepts connections at `host:port` within `patience`.
-    pub fn accepts_connections(&self, host: &str, port: u16, patience: Duration) -> bool {
+    pub(crate) fn accepts_connections(&self, host: &str, port: u16, patience: Duration) -> bool {
         use std::net::{TcpStream, ToSocketAddrs as _};
         let Ok(addresses) = (host, port).to_socket_addrs() else {
             return false;
@@ -179,7 +179,7 @@ impl Host {
     }
 
     /// The executable of this process, opened once.
-    pub fn open_own_executable(&self) -> Result<(std::fs::File, PathBuf)> {
+    pub(crate) fn open_own_executable(&self) -> Result<(std::fs::File, PathBuf)> {
         let path = std::env::current_exe()
             .map_err(|source| Error::failed("cannot find the running executable").with_source(source))?;
         // Not by its path, which may lead to another file by now.
@@ -195,7 +195,7 @@ impl Host {
 /// What could not be done to which path.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {verb} `{path}`")]
-pub struct HostError {
+pub(crate) struct HostError {
     verb: &'static str,
     path: String,
     source: io::Error,
@@ -203,22 +203,22 @@ pub struct HostError {
 
 impl HostError {
     /// What was below.
-    pub fn into_source(self) -> io::Error {
+    pub(crate) fn into_source(self) -> io::Error {
         self.source
     }
 
     /// Whether there is nothing at the path.
-    pub fn is_not_found(&self) -> bool {
+    pub(crate) fn is_not_found(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
     }
 
     /// Whether something is at the path already.
-    pub fn is_already_there(&self) -> bool {
+    pub(crate) fn is_already_there(&self) -> bool {
         self.source.kind() == io::ErrorKind::AlreadyExists
     }
 
     /// What a person can do.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self.source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free disk space and try again",
             io::ErrorKind::PermissionDenied => "run it as root, with `sudo`",
@@ -230,11 +230,7 @@ impl HostError {
 }
 
 /// Adds to an I/O error what was tried.
-fn trying<T>(
-    verb: &'static str,
-    path: &Path,
-    result: io::Result<T>,
-) -> std::result::Result<T, HostError> {
+fn trying<T>(verb: &'static str, path: &Path, result: io::Result<T>) -> std::result::Result<T, HostError> {
     result.map_err(|source| HostError {
         verb,
         path: path.display().to_string(),

@@ -16,7 +16,7 @@ use crate::host::Host;
 
 /// What a run means to do: the first record, which holds all that undoing and finishing it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begin {
+pub(crate) struct Begin {
     /// Version of this file's layout.
     pub format_version: u32,
     /// The verb, for people.
@@ -49,14 +49,14 @@ enum Record {
 
 /// A journal that is being written.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     path: PathBuf,
     file: File,
 }
 
 impl Journal {
     /// Opens the journal of a run that is about to change something.
-    pub fn begin(host: &Host, path: &Path, begin: Begin) -> Result<Self> {
+    pub(crate) fn begin(host: &Host, path: &Path, begin: Begin) -> Result<Self> {
         let file = host.create_file(path)?;
         let mut journal = Self {
             path: path.to_owned(),
@@ -74,7 +74,7 @@ impl Journal {
     }
 
     /// Opens the journal of a run that died, to write on.
-    pub fn resume(host: &Host, path: &Path) -> Result<Self> {
+    pub(crate) fn resume(host: &Host, path: &Path) -> Result<Self> {
         let mut journal = Self {
             path: path.to_owned(),
             file: host.open_to_append(path)?,
@@ -85,27 +85,27 @@ impl Journal {
     }
 
     /// Action `action` is about to be done.
-    pub fn intent(&mut self, host: &Host, action: usize) -> Result<()> {
+    pub(crate) fn intent(&mut self, host: &Host, action: usize) -> Result<()> {
         self.append(host, &Record::Intent { action })
     }
 
     /// How far action `action` got.
-    pub fn outcome(&mut self, host: &Host, action: usize, reached: Reached) -> Result<()> {
+    pub(crate) fn outcome(&mut self, host: &Host, action: usize, reached: Reached) -> Result<()> {
         self.append(host, &Record::Outcome { action, reached })
     }
 
     /// Everything is done: from here on, forward only.
-    pub fn committed(&mut self, host: &Host) -> Result<()> {
+    pub(crate) fn committed(&mut self, host: &Host) -> Result<()> {
         self.append(host, &Record::Committed)
     }
 
     /// Action `action` was undone.
-    pub fn undone(&mut self, host: &Host, action: usize) -> Result<()> {
+    pub(crate) fn undone(&mut self, host: &Host, action: usize) -> Result<()> {
         self.append(host, &Record::Undone { action })
     }
 
     /// Nothing is left to undo or to finish.
-    pub fn close(self, host: &Host) -> Result<()> {
+    pub(crate) fn close(self, host: &Host) -> Result<()> {
         host.remove_file(&self.path)?;
         host.sync_parent(&self.path)?;
         Ok(())
@@ -123,7 +123,7 @@ impl Journal {
 
 /// What the journal of a run that died says.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Unfinished {
+pub(crate) struct Unfinished {
     /// What it meant to do.
     pub begin: Begin,
     /// How it stands.
@@ -132,7 +132,7 @@ pub struct Unfinished {
 
 /// How an unfinished run stands.
 #[derive(Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// These actions, in the order in which they were begun, are to be undone.
     Open(Vec<(usize, Reached)>),
     /// The closings are to be done.
@@ -141,7 +141,7 @@ pub enum State {
 
 /// Reads the journal that a run has left, if there is one. One that holds no whole record is of a run that had
 /// not begun, so it reads as none.
-pub fn read(host: &Host, path: &Path) -> Result<Option<Unfinished>> {
+pub(crate) fn read(host: &Host, path: &Path) -> Result<Option<Unfinished>> {
     match host.read_text_if_there(path)? {
         Some(text) => parse(&text).map_err(|line| damaged(path, line)),
         None => Ok(None),

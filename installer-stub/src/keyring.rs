@@ -13,7 +13,7 @@ use crate::layout::Layout;
 
 /// What is pinned for one product.
 #[derive(Debug, Clone)]
-pub struct Pinned {
+pub(crate) struct Pinned {
     /// The keys that count.
     pub keyring: Keyring,
     /// The site, once an installation was committed.
@@ -22,7 +22,7 @@ pub struct Pinned {
 
 /// The site that a host belongs to. Written by us only, by any version: unknown fields are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Site {
+pub(crate) struct Site {
     /// Version of this file's layout.
     pub format_version: u32,
     /// The site's name.
@@ -37,7 +37,7 @@ pub struct Site {
 }
 
 /// What is pinned on this host for the product of `layout`.
-pub fn pinned(host: &Host, layout: &Layout) -> Result<Option<Pinned>> {
+pub(crate) fn pinned(host: &Host, layout: &Layout) -> Result<Option<Pinned>> {
     let keys = keys_in(host, &layout.keyring())?;
     let site = site(host, layout)?;
     if keys.is_empty() && site.is_none() {
@@ -50,7 +50,7 @@ pub fn pinned(host: &Host, layout: &Layout) -> Result<Option<Pinned>> {
 }
 
 /// The pinned site of the product of `layout`.
-pub fn site(host: &Host, layout: &Layout) -> Result<Option<Site>> {
+pub(crate) fn site(host: &Host, layout: &Layout) -> Result<Option<Site>> {
     let path = layout.site();
     let Some(text) = host.read_text_if_there(&path)? else {
         return Ok(None);
@@ -64,7 +64,7 @@ pub fn site(host: &Host, layout: &Layout) -> Result<Option<Site>> {
 }
 
 /// Every key pinned on this host, for whatever product: until a bundle is trusted, its product is not known.
-pub fn all_keys(host: &Host) -> Result<Keyring> {
+pub(crate) fn all_keys(host: &Host) -> Result<Keyring> {
     let mut keys = Vec::new();
     for directory in host.list(&host.root().join("etc"))? {
         // What may not be read needs root, which is asked for once the product is known. And a directory
@@ -88,7 +88,7 @@ fn keys_in(host: &Host, directory: &Path) -> Result<Vec<PublicKey>> {
 }
 
 /// The public key in a file of minisign's form.
-pub fn read_key(host: &Host, path: &Path) -> Result<PublicKey> {
+pub(crate) fn read_key(host: &Host, path: &Path) -> Result<PublicKey> {
     host.read_text(path)?
         .parse()
         .map_err(|error| Error::rejected(format!("`{}`: {error}", path.display())))
@@ -96,7 +96,7 @@ pub fn read_key(host: &Host, path: &Path) -> Result<PublicKey> {
 
 impl Site {
     /// The site of a bundle that is being committed, on top of what was known before.
-    pub fn of(identity: &Identity, before: Option<&Self>) -> Self {
+    pub(crate) fn of(identity: &Identity, before: Option<&Self>) -> Self {
         Self {
             format_version: 1,
             site: identity.site.clone(),
@@ -107,7 +107,7 @@ impl Site {
     }
 
     /// Refuses bundles of another site, older ones, and a second one with the same sequence.
-    pub fn check(&self, identity: &Identity) -> Result<()> {
+    pub(crate) fn check(&self, identity: &Identity) -> Result<()> {
         if identity.site != self.site {
             return Err(Error::rejected(format!(
                 "the bundle is for another site than this host\n  expected: site `{}`\n     found: site `{}`",

@@ -7,14 +7,14 @@ use bundle_format::recipe::{DataDirectory, DataKind};
 
 /// The paths of one product below one root.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
+pub(crate) struct Layout {
     root: PathBuf,
     product: Name,
 }
 
 impl Layout {
     /// The paths of `product` below `root`, which is absolute.
-    pub fn new(root: &Path, product: &Name) -> Self {
+    pub(crate) fn new(root: &Path, product: &Name) -> Self {
         Self {
             root: root.to_owned(),
             product: product.clone(),
@@ -22,12 +22,12 @@ impl Layout {
     }
 
     /// The product.
-    pub fn product(&self) -> &Name {
+    pub(crate) fn product(&self) -> &Name {
         &self.product
     }
 
     /// `path`, which is absolute on the target, below the root.
-    pub fn rooted(&self, path: &str) -> PathBuf {
+    pub(crate) fn rooted(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }
 
@@ -36,67 +36,67 @@ impl Layout {
     }
 
     /// `/etc/<product>`
-    pub fn configuration(&self) -> PathBuf {
+    pub(crate) fn configuration(&self) -> PathBuf {
         self.of_product("etc")
     }
 
     /// `/etc/<product>/keyring`
-    pub fn keyring(&self) -> PathBuf {
+    pub(crate) fn keyring(&self) -> PathBuf {
         self.configuration().join("keyring")
     }
 
     /// `/etc/<product>/site.json`
-    pub fn site(&self) -> PathBuf {
+    pub(crate) fn site(&self) -> PathBuf {
         self.configuration().join("site.json")
     }
 
     /// `/var/lib/<product>`
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.of_product("var/lib")
     }
 
     /// `/var/log/<product>`
-    pub fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.of_product("var/log")
     }
 
     /// Where the write-ahead log of an unfinished run lies.
-    pub fn journal(&self) -> PathBuf {
+    pub(crate) fn journal(&self) -> PathBuf {
         self.state().join("journal")
     }
 
     /// The directory of receipts.
-    pub fn receipts(&self) -> PathBuf {
+    pub(crate) fn receipts(&self) -> PathBuf {
         self.state().join("receipts")
     }
 
     /// The receipt of `release`.
-    pub fn receipt(&self, release: &str) -> PathBuf {
+    pub(crate) fn receipt(&self, release: &str) -> PathBuf {
         self.receipts().join(format!("{release}.json"))
     }
 
     /// The log of finished runs.
-    pub fn history(&self) -> PathBuf {
+    pub(crate) fn history(&self) -> PathBuf {
         self.state().join("history.jsonl")
     }
 
     /// `/usr/local/sbin/<product>`: the trusted copy of the installer.
-    pub fn installer(&self) -> PathBuf {
+    pub(crate) fn installer(&self) -> PathBuf {
         self.of_product("usr/local/sbin")
     }
 
     /// `/etc/systemd/system`
-    pub fn units(&self) -> PathBuf {
+    pub(crate) fn units(&self) -> PathBuf {
         self.rooted("etc/systemd/system")
     }
 
     /// The unit file of a service.
-    pub fn unit(&self, service: &Name) -> PathBuf {
+    pub(crate) fn unit(&self, service: &Name) -> PathBuf {
         self.units().join(format!("{service}.service"))
     }
 
     /// Where a data directory of the recipe lies.
-    pub fn data(&self, directory: &DataDirectory) -> PathBuf {
+    pub(crate) fn data(&self, directory: &DataDirectory) -> PathBuf {
         let parent = match directory.kind {
             DataKind::State => self.state(),
             DataKind::Log => self.log(),
@@ -105,7 +105,7 @@ impl Layout {
     }
 
     /// The paths of the release `name` under `prefix`, which is absolute on the target.
-    pub fn release(&self, prefix: &str, name: &str) -> ReleaseLayout {
+    pub(crate) fn release(&self, prefix: &str, name: &str) -> ReleaseLayout {
         let prefix = self.rooted(prefix);
         let releases = prefix.join("releases");
         ReleaseLayout {
@@ -120,7 +120,7 @@ impl Layout {
 
 /// The paths of one release.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReleaseLayout {
+pub(crate) struct ReleaseLayout {
     /// `<prefix>`
     pub prefix: PathBuf,
     /// `<prefix>/releases`
@@ -134,12 +134,12 @@ pub struct ReleaseLayout {
 }
 
 /// Name of the mark in a release directory that is not complete.
-pub const INCOMPLETE: &str = ".incomplete";
+pub(crate) const INCOMPLETE: &str = ".incomplete";
 /// Directory of a release with the bodies of its units.
-pub const RELEASE_UNITS: &str = "units";
+pub(crate) const RELEASE_UNITS: &str = "units";
 
 /// Every directory from below `root` down to `path`, `path` included.
-pub fn ancestors_below(root: &Path, path: &Path) -> Vec<PathBuf> {
+pub(crate) fn ancestors_below(root: &Path, path: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = path
         .ancestors()
         .take_while(|ancestor| *ancestor != root && ancestor.starts_with(root))
@@ -178,6 +178,9 @@ mod tests {
             ancestors_below(Path::new("/r"), Path::new("/r/var/lib")),
             [PathBuf::from("/r/var"), PathBuf::from("/r/var/lib")]
         );
-        assert_eq!(ancestors_below(Path::new("/"), Path::new("/a")), [PathBuf::from("/a")]);
+        assert_eq!(
+            ancestors_below(Path::new("/"), Path::new("/a")),
+            [PathBuf::from("/a")]
+        );
     }
 }

@@ -27,9 +27,17 @@ use clap::Parser as _;
 fn main() -> std::process::ExitCode {
     let cli = cli::Cli::parse();
     let host = host::Host::new(&cli.options.root);
-    let audience = if cli.options.json { report::Audience::Programs } else { report::Audience::People };
+    let audience = if cli.options.json {
+        report::Audience::Programs
+    } else {
+        report::Audience::People
+    };
     let report = report::Report::new(&host, audience);
-    let context = verbs::Context { host: &host, options: &cli.options, report: &report };
+    let context = verbs::Context {
+        host: &host,
+        options: &cli.options,
+        report: &report,
+    };
     match verbs::run(context, &cli) {
         Ok(code) => code.into(),
         Err(error) => {

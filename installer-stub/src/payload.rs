@@ -15,7 +15,7 @@ use crate::trust;
 
 /// A run file whose bundle is believed.
 #[derive(Debug)]
-pub struct Bundle {
+pub(crate) struct Bundle {
     file: File,
     path: PathBuf,
     index: VerifiedIndex,
@@ -26,7 +26,7 @@ pub struct Bundle {
 }
 
 /// Opens the run file and believes it, or says why not.
-pub fn open(host: &Host, source: &Source, options: &Options) -> Result<Bundle> {
+pub(crate) fn open(host: &Host, source: &Source, options: &Options) -> Result<Bundle> {
     let (file, path) = match &source.file {
         Some(path) => (open_named(host, path)?, path.clone()),
         None => host.open_own_executable()?,
@@ -34,8 +34,10 @@ pub fn open(host: &Host, source: &Source, options: &Options) -> Result<Bundle> {
     let about = |error: bundle_format::Error| about(&path, error.into());
     let unverified = match UnverifiedBundle::open(&file, &Limits::DEFAULT) {
         Err(bundle_format::Error::NoTrailer { .. }) if source.file.is_none() => {
-            return Err(Error::new(ExitCode::Usage, "this installer carries no bundle of its own")
-                .with_hint("name a run file, as in `install x.run`"));
+            return Err(
+                Error::new(ExitCode::Usage, "this installer carries no bundle of its own")
+                    .with_hint("name a run file, as in `install x.run`"),
+            );
         }
         opened => opened.map_err(about)?,
     };
@@ -50,7 +52,7 @@ pub fn open(host: &Host, source: &Source, options: &Options) -> Result<Bundle> {
 }
 
 /// Whether this executable carries a bundle, so that `install` is what it is for.
-pub fn own_executable_carries_a_bundle(host: &Host) -> Result<bool> {
+pub(crate) fn own_executable_carries_a_bundle(host: &Host) -> Result<bool> {
     let (file, _) = host.open_own_executable()?;
     let opened = UnverifiedBundle::open(&file, &Limits::DEFAULT);
     Ok(!matches!(opened, Err(bundle_format::Error::NoTrailer { .. })))
@@ -73,49 +75,52 @@ fn about(path: &Path, error: Error) -> Error {
 
 impl Bundle {
     /// The signed table of contents.
-    pub fn index(&self) -> &Index {
+    pub(crate) fn index(&self) -> &Index {
         self.index.index()
     }
 
     /// What the bundle is and how it is installed.
-    pub fn description(&self) -> &Description {
+    pub(crate) fn description(&self) -> &Description {
         &self.index().description
     }
 
     /// What tells it from others.
-    pub fn identity(&self) -> Identity {
+    pub(crate) fn identity(&self) -> Identity {
         self.index.identity()
     }
 
     /// Every key whose signature fits.
-    pub fn signers(&self) -> &[PublicKey] {
+    pub(crate) fn signers(&self) -> &[PublicKey] {
         self.index.signers()
     }
 
     /// The product's paths on `host`.
-    pub fn layout(&self, host: &Host) -> Layout {
+    pub(crate) fn layout(&self, host: &Host) -> Layout {
         Layout::new(host.root(), &self.description().product)
     }
 
     /// The release's paths in `layout`.
-    pub fn release(&self, layout: &Layout) -> ReleaseLayout {
+    pub(crate) fn release(&self, layout: &Layout) -> ReleaseLayout {
         layout.release(&self.description().prefix, &self.identity().release_name())
     }
 
     /// Adds which file it was.
-    pub fn about(&self, error: impl Into<Error>) -> Error {
+    pub(crate) fn about(&self, error: impl Into<Error>) -> Error {
         about(&self.path, error.into())
     }
 
     /// Compares the stub in front with its signed digest.
-    pub fn verify_stub(&self) -> Result<()> {
-        let proof = self.index.verify_stub(&self.file).map_err(|error| self.about(error))?;
+    pub(crate) fn verify_stub(&self) -> Result<()> {
+        let proof = self
+            .index
+            .verify_stub(&self.file)
+            .map_err(|error| self.about(error))?;
         debug_assert_eq!(proof.digest(), self.index().envelope.stub_sha256);
         Ok(())
     }
 
     /// The bytes of the stub in front, equal to their signed digest.
-    pub fn stub(&self, host: &Host) -> Result<Vec<u8>> {
+    pub(crate) fn stub(&self, host: &Host) -> Result<Vec<u8>> {
         let mut file = self
             .file
             .try_clone()
@@ -130,7 +135,7 @@ impl Bundle {
     }
 
     /// Opens the payload's file if it lies beside the run file.
-    pub fn open_external(&self, host: &Host) -> Result<Option<File>> {
+    pub(crate) fn open_external(&self, host: &Host) -> Result<Option<File>> {
         let PayloadLocation::External(name) = &self.index().payload.location else {
             return Ok(None);
         };
@@ -144,14 +149,14 @@ impl Bundle {
     }
 
     /// The payload, of which only verified bytes come out. `external` is what [`Self::open_external`] returned.
-    pub fn payload<'a>(&'a self, external: &'a Option<File>) -> Result<VerifiedPayload<'a, File>> {
+    pub(crate) fn payload<'a>(&'a self, external: &'a Option<File>) -> Result<VerifiedPayload<'a, File>> {
         self.index
             .payload(external.as_ref().unwrap_or(&self.file))
             .map_err(|error| self.about(error))
     }
 
     /// Which machine of the signed host table this is; `None` if the bundle has no such table.
-    pub fn host(&self, host: &Host, named: Option<&str>) -> Result<Option<&index::Host>> {
+    pub(crate) fn host(&self, host: &Host, named: Option<&str>) -> Result<Option<&index::Host>> {
         select_host(&self.description().hosts, named, &host.name())
     }
 }
@@ -164,15 +169,19 @@ fn select_host<'a>(
     if hosts.is_empty() {
         return match named {
             None => Ok(None),
-            Some(_) => Err(Error::new(ExitCode::Usage, "the bundle has no host table")
-                .with_hint("leave `--host` out")),
+            Some(_) => {
+                Err(Error::new(ExitCode::Usage, "the bundle has no host table")
+                    .with_hint("leave `--host` out"))
+            }
         };
     }
     // A machine may call itself by its whole domain name.
     let short = machine.split('.').next().unwrap_or(machine);
     let fits = |host: &&index::Host| match named {
         Some(name) => host.name == name,
-        None => [machine, short].iter().any(|name| host.name.eq_ignore_ascii_case(name)),
+        None => [machine, short]
+            .iter()
+            .any(|name| host.name.eq_ignore_ascii_case(name)),
     };
     let found: Vec<&index::Host> = hosts.iter().filter(fits).collect();
     if let [host] = found.as_slice() {

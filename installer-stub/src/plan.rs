@@ -18,7 +18,7 @@ use crate::{health, service};
 
 /// Facts about the machine and the command line that a plan depends on.
 #[derive(Debug, Clone)]
-pub struct Circumstances<'a> {
+pub(crate) struct Circumstances<'a> {
     /// The root directory.
     pub root: &'a Path,
     /// Whether accounts and services are touched.
@@ -43,7 +43,7 @@ pub struct Circumstances<'a> {
 
 /// The bundle that is going to be installed, and as what.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     /// Its table of contents.
     pub index: &'a Index,
     /// What tells it from others.
@@ -60,7 +60,7 @@ pub struct Subject<'a> {
 
 /// What is going to be done.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Before the commit.
     pub actions: Vec<Action>,
     /// After it.
@@ -74,7 +74,7 @@ pub struct Plan {
 }
 
 /// Works out what installing `subject` takes.
-pub fn plan(subject: Subject<'_>, circumstances: &Circumstances<'_>) -> Result<Plan> {
+pub(crate) fn plan(subject: Subject<'_>, circumstances: &Circumstances<'_>) -> Result<Plan> {
     let Subject { index, layout, .. } = subject;
     let recipe = &index.description.recipe;
     let site = index.envelope.site.as_str();
@@ -242,7 +242,11 @@ fn service_names(index: &Index) -> Vec<Name> {
     ordered
 }
 
-fn closings(subject: Subject<'_>, circumstances: &Circumstances<'_>, receipt: &Receipt) -> Result<Vec<Closing>> {
+fn closings(
+    subject: Subject<'_>,
+    circumstances: &Circumstances<'_>,
+    receipt: &Receipt,
+) -> Result<Vec<Closing>> {
     let json = |error| crate::error::Error::failed("cannot put the site into words").with_source(error);
     let site = Site::of(subject.identity, circumstances.site);
     let event = serde_json::json!({
@@ -302,7 +306,12 @@ fn receipt(subject: Subject<'_>, circumstances: &Circumstances<'_>, actions: &[A
         release_entries: Vec::new(),
         files,
         directories,
-        data: description.recipe.data.iter().map(|data| layout.data(data)).collect(),
+        data: description
+            .recipe
+            .data
+            .iter()
+            .map(|data| layout.data(data))
+            .collect(),
         account,
         services: service_names(index),
         registered: circumstances.system && !description.recipe.services.is_empty(),
@@ -311,7 +320,7 @@ fn receipt(subject: Subject<'_>, circumstances: &Circumstances<'_>, actions: &[A
 }
 
 /// Every directory that a plan may want to make, for finding out which exist.
-pub fn directories(subject: Subject<'_>, root: &Path) -> BTreeSet<PathBuf> {
+pub(crate) fn directories(subject: Subject<'_>, root: &Path) -> BTreeSet<PathBuf> {
     let Subject { index, layout, .. } = subject;
     let recipe = &index.description.recipe;
     let mut wanted = vec![
@@ -323,7 +332,10 @@ pub fn directories(subject: Subject<'_>, root: &Path) -> BTreeSet<PathBuf> {
         layout.log(),
     ];
     wanted.extend(recipe.data.iter().map(|data| layout.data(data)));
-    wanted.iter().flat_map(|path| ancestors_below(root, path)).collect()
+    wanted
+        .iter()
+        .flat_map(|path| ancestors_below(root, path))
+        .collect()
 }
 
 #[cfg(test)]
@@ -404,8 +416,14 @@ mod tests {
         let text: Vec<String> = plan.actions.iter().map(Action::describe).collect();
         let text = text.join("\n");
         assert!(text.contains("create account `lab`"), "{text}");
-        assert!(text.contains("create directory `/var/lib/lab/db` for `lab`"), "{text}");
-        assert!(text.ends_with("start services early, late, wait for 0 health checks"), "{text}");
+        assert!(
+            text.contains("create directory `/var/lib/lab/db` for `lab`"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("start services early, late, wait for 0 health checks"),
+            "{text}"
+        );
         assert!(!text.contains("create directory `/opt`\n"), "{text}");
         assert!(plan.receipt.registered);
     }
@@ -415,15 +433,24 @@ mod tests {
         let plan = planned("/r", WITH_SERVICES, &[]);
         let text: Vec<String> = plan.actions.iter().map(Action::describe).collect();
         let text = text.join("\n");
-        assert!(text.contains("write `/r/etc/systemd/system/early.service`"), "{text}");
+        assert!(
+            text.contains("write `/r/etc/systemd/system/early.service`"),
+            "{text}"
+        );
         assert!(!text.contains("account") && !text.contains("services"), "{text}");
-        assert!(text.ends_with("switch `/r/opt/lab/current` to `releases/lab-1-1bc04b5291c2`"), "{text}");
+        assert!(
+            text.ends_with("switch `/r/opt/lab/current` to `releases/lab-1-1bc04b5291c2`"),
+            "{text}"
+        );
         assert!(!plan.receipt.registered);
     }
 
     #[test]
     fn the_same_facts_give_the_same_plan() {
-        let (first, second) = (planned("/r", WITH_SERVICES, &[]), planned("/r", WITH_SERVICES, &[]));
+        let (first, second) = (
+            planned("/r", WITH_SERVICES, &[]),
+            planned("/r", WITH_SERVICES, &[]),
+        );
         assert_eq!(first.actions, second.actions);
         assert_eq!(first.closings, second.closings);
         assert_eq!(first.receipt, second.receipt);

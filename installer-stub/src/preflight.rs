@@ -13,7 +13,7 @@ use crate::report::size;
 
 /// Something that speaks against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// Whether it forbids going on.
     pub level: Level,
     /// What it is.
@@ -29,7 +29,7 @@ pub struct Problem {
 /// How bad a [`Problem`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Level {
+pub(crate) enum Level {
     /// It forbids going on.
     Refuse,
     /// A person should know.
@@ -38,15 +38,27 @@ pub enum Level {
 
 /// What preflight found out about the machine.
 #[derive(Debug, Clone)]
-pub struct Findings {
+pub(crate) struct Findings {
     machine: Option<Target>,
     free_bytes: u64,
     free_inodes: Option<u64>,
     occupied: Vec<PathBuf>,
+    services: Services,
+}
+
+/// What can be done with services here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Services {
+    /// systemd runs.
+    Managed,
+    /// Nothing that we know manages services.
+    Unmanaged,
+    /// The root is not the machine's own.
+    OnlyWritten,
 }
 
 /// Problems with the root itself, which leave nothing else to look at.
-pub fn check_root(host: &Host) -> Result<Vec<Problem>> {
+pub(crate) fn check_root(host: &Host) -> Result<Vec<Problem>> {
     let refuse = |what: &str, expected: &str, found: &str, remedy: &str| {
         Ok(vec![Problem {
             level: Level::Refuse,
@@ -60,20 +72,32 @@ pub fn check_root(host: &Host) -> Result<Vec<Problem>> {
     let what = format!("root `{}`", root.display());
     match host.facts(root)?.map(|facts| facts.kind) {
         Some(FileKind::Directory) => {}
-        Some(_) => return refuse(&what, "a directory", "something else", "name a directory with `--root`"),
+        Some(_) => {
+            return refuse(
+                &what,
+                "a directory",
+                "something else",
+                "name a directory with `--root`",
+            );
+        }
         None => return refuse(&what, "a directory", "nothing", "create the directory first"),
     }
     if host.is_system() && !host.is_administrator() {
         return refuse("user", "root", "another user", "run it with `sudo`");
     }
     if !host.may_write(root) {
-        return refuse(&what, "writable", "not writable", "remount the file system writable, or run it with `sudo`");
+        return refuse(
+            &what,
+            "writable",
+            "not writable",
+            "remount the file system writable, or run it with `sudo`",
+        );
     }
     Ok(Vec::new())
 }
 
 /// Looks at the machine.
-pub fn look(host: &Host, subject: Subject<'_>) -> Result<Findings> {
+pub(crate) fn look(host: &Host, subject: Subject<'_>) -> Result<Findings> {
     let layout = subject.layout;
     let recipe = &subject.index.description.recipe;
     let (free_bytes, free_inodes) = host.free_space(&subject.release.releases)?;
@@ -89,7 +113,14 @@ pub fn look(host: &Host, subject: Subject<'_>) -> Result<Findings> {
             occupied.push(path);
         }
     }
+    // What systemd's own sd_booted() looks at.
+    let services = match host.is_system() {
+        false => Services::OnlyWritten,
+        true if host.exists(Path::new("/run/systemd/system"))? => Services::Managed,
+        true => Services::Unmanaged,
+    };
     Ok(Findings {
+        services,
         machine: Target::of_this_machine(),
         free_bytes,
         free_inodes,
@@ -98,8 +129,12 @@ pub fn look(host: &Host, subject: Subject<'_>) -> Result<Findings> {
 }
 
 /// All problems with installing `subject`, given what is installed already and what was found.
-pub fn problems(subject: Subject<'_>, installed: Option<&Receipt>, findings: &Findings) -> Vec<Problem> {
-    let mut problems = Vec::new();
+pub(crate) fn problems(
+    subject: Subject<'_>,
+    installed: Option<&Receipt>,
+    findings: &Findings,
+) -> Vec<Problem> {
+    let mut problems = Vec::from_iter(service_problem(subject, findings.services));
     let mut refuse = |what: String, expected: String, found: String, remedy: &str| {
         problems.push(Problem {
             level: Level::Refuse,
@@ -137,13 +172,22 @@ pub fn problems(subject: Subject<'_>, installed: Option<&Receipt>, findings: &Fi
         }
     }
     if let Some((what, found)) = breaking_path(&subject.release.prefix, description) {
-        refuse(what, "a path without spaces".to_owned(), found, "choose another root");
+        refuse(
+            what,
+            "a path without spaces".to_owned(),
+            found,
+            "choose another root",
+        );
     }
     let needed = Needed::of(subject);
     if findings.free_bytes < needed.bytes {
         refuse(
             format!("free space for `{}`", subject.release.releases.display()),
-            format!("{} ({} bytes, 10 % of it in reserve)", size(needed.bytes), needed.bytes),
+            format!(
+                "{} ({} bytes, 10 % of it in reserve)",
+                size(needed.bytes),
+                needed.bytes
+            ),
             format!("{} ({} bytes)", size(findings.free_bytes), findings.free_bytes),
             "free disk space on that file system",
         );
@@ -157,6 +201,30 @@ pub fn problems(subject: Subject<'_>, installed: Option<&Receipt>, findings: &Fi
         );
     }
     problems
+}
+
+fn service_problem(subject: Subject<'_>, services: Services) -> Option<Problem> {
+    let (level, found, remedy) = match services {
+        _ if subject.index.description.recipe.services.is_empty() => return None,
+        Services::Managed => return None,
+        Services::Unmanaged => (
+            Level::Refuse,
+            "no running systemd",
+            "start the machine with systemd, or install below another `--root`",
+        ),
+        Services::OnlyWritten => (
+            Level::Warn,
+            "another root: services are written, not registered or started",
+            "install below `/` to have them started",
+        ),
+    };
+    Some(Problem {
+        level,
+        what: "services".to_owned(),
+        expected: "systemd, to register and start them".to_owned(),
+        found: found.to_owned(),
+        remedy: remedy.to_owned(),
+    })
 }
 
 /// Start scripts of services break on a space in their path.
@@ -190,7 +258,7 @@ impl Needed {
 }
 
 /// Fails if any problem forbids going on; the error lists all of them.
-pub fn judge(problems: &[Problem]) -> Result<()> {
+pub(crate) fn judge(problems: &[Problem]) -> Result<()> {
     let refusals: Vec<&Problem> = problems
         .iter()
         .filter(|problem| problem.level == Level::Refuse)
@@ -200,16 +268,25 @@ pub fn judge(problems: &[Problem]) -> Result<()> {
     }
     let text: Vec<String> = refusals.iter().map(|problem| problem.for_people()).collect();
     let remedies: Vec<&str> = refusals.iter().map(|problem| problem.remedy.as_str()).collect();
-    Err(
-        Error::new(ExitCode::Refused, format!("preflight refuses, nothing was touched\n{}", text.join("\n")))
-            .with_hint(remedies.join("; ")),
+    Err(Error::new(
+        ExitCode::Refused,
+        format!("preflight refuses, nothing was touched\n{}", text.join("\n")),
     )
+    .with_hint(remedies.join("; ")))
+}
+
+/// The problems that forbid nothing.
+pub(crate) fn warnings(problems: &[Problem]) -> impl Iterator<Item = &Problem> {
+    problems.iter().filter(|problem| problem.level == Level::Warn)
 }
 
 impl Problem {
     /// The problem, with expected before found.
-    pub fn for_people(&self) -> String {
-        format!("{}\n  expected: {}\n     found: {}", self.what, self.expected, self.found)
+    pub(crate) fn for_people(&self) -> String {
+        format!(
+            "{}\n  expected: {}\n     found: {}",
+            self.what, self.expected, self.found
+        )
     }
 }
 
@@ -248,9 +325,15 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("file");
         std::fs::write(&file, "").expect("it is written");
-        for (root, found) in [(file, "something else"), (directory.path().join("none"), "nothing")] {
+        for (root, found) in [
+            (file, "something else"),
+            (directory.path().join("none"), "nothing"),
+        ] {
             let problems = check_root(&Host::new(&root)).expect("it can be looked at");
-            assert_eq!(problems.first().map(|problem| problem.found.as_str()), Some(found));
+            assert_eq!(
+                problems.first().map(|problem| problem.found.as_str()),
+                Some(found)
+            );
         }
     }
 }

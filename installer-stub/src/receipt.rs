@@ -12,7 +12,7 @@ use crate::layout::{Layout, ReleaseLayout};
 
 /// The record of a finished installation. Unknown fields, which a newer installer wrote, are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
+pub(crate) struct Receipt {
     /// Version of this file's layout.
     pub format_version: u32,
     /// The bundle.
@@ -58,7 +58,7 @@ pub struct Receipt {
 
 /// Something in the release directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReleaseEntry {
+pub(crate) struct ReleaseEntry {
     /// Where it lies in the release.
     pub path: RelPath,
     /// Permission bits.
@@ -71,7 +71,7 @@ pub struct ReleaseEntry {
 /// What something in the release is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Content {
+pub(crate) enum Content {
     /// A directory.
     Directory,
     /// A file.
@@ -90,7 +90,7 @@ pub enum Content {
 
 /// A file outside the release directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OutsideFile {
+pub(crate) struct OutsideFile {
     /// Where it lies.
     pub path: PathBuf,
     /// Permission bits.
@@ -103,19 +103,19 @@ pub struct OutsideFile {
 
 impl Receipt {
     /// The release's paths in `layout`.
-    pub fn release_layout(&self, layout: &Layout) -> ReleaseLayout {
+    pub(crate) fn release_layout(&self, layout: &Layout) -> ReleaseLayout {
         layout.release(&self.prefix, &self.release)
     }
 
     /// The bytes to write.
-    pub fn to_json(&self) -> Result<Vec<u8>> {
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self)
             .map_err(|error| Error::failed("cannot put the receipt into words").with_source(error))
     }
 }
 
 /// The receipt of what is installed: the one that `current` leads to, or else the newest.
-pub fn installed(host: &Host, layout: &Layout) -> Result<Option<Receipt>> {
+pub(crate) fn installed(host: &Host, layout: &Layout) -> Result<Option<Receipt>> {
     let mut receipts = Vec::new();
     for path in host.list(&layout.receipts())? {
         if path.extension().is_some_and(|extension| extension == "json") {
@@ -148,7 +148,7 @@ fn read(host: &Host, path: &Path) -> Result<Receipt> {
 
 /// How thoroughly installed files are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub(crate) enum Depth {
     /// Kind, size and mode: fast.
     Quick,
     /// Every byte, and whatever else lies in the release.
@@ -157,7 +157,7 @@ pub enum Depth {
 
 /// How an installed path differs from the receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Drift {
+pub(crate) struct Drift {
     /// Which path.
     pub path: PathBuf,
     /// How it differs: `missing`, `modified` or `extra`.
@@ -167,7 +167,7 @@ pub struct Drift {
 }
 
 /// How the machine differs from `receipt`.
-pub fn drift(host: &Host, layout: &Layout, receipt: &Receipt, depth: Depth) -> Result<Vec<Drift>> {
+pub(crate) fn drift(host: &Host, layout: &Layout, receipt: &Receipt, depth: Depth) -> Result<Vec<Drift>> {
     let release = receipt.release_layout(layout);
     let mut found = Vec::new();
     for entry in &receipt.release_entries {
@@ -212,10 +212,18 @@ fn compare(host: &Host, path: PathBuf, mode: u32, content: &Content, depth: Dept
         Content::Symlink { .. } => FileKind::Symlink,
     };
     if facts.kind != kind {
-        return modified(path, format!("{kind:?}").to_lowercase(), format!("{:?}", facts.kind).to_lowercase());
+        return modified(
+            path,
+            format!("{kind:?}").to_lowercase(),
+            format!("{:?}", facts.kind).to_lowercase(),
+        );
     }
     if kind != FileKind::Symlink && facts.mode != mode {
-        return modified(path, format!("mode {mode:04o}"), format!("mode {:04o}", facts.mode));
+        return modified(
+            path,
+            format!("mode {mode:04o}"),
+            format!("mode {:04o}", facts.mode),
+        );
     }
     match content {
         Content::Directory => Ok(None),

@@ -10,7 +10,7 @@ use crate::host::Host;
 
 /// Where reports go, and for whom.
 #[derive(Debug)]
-pub struct Report<'a> {
+pub(crate) struct Report<'a> {
     host: &'a Host,
     audience: Audience,
     terminal: bool,
@@ -18,18 +18,19 @@ pub struct Report<'a> {
 
 /// For whom reports are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
+pub(crate) enum Audience {
     /// Text.
     People,
     /// One JSON object a line.
     Programs,
     /// Nobody listens.
+    #[cfg(test)]
     Nobody,
 }
 
 impl<'a> Report<'a> {
     /// Reports for `audience`.
-    pub fn new(host: &'a Host, audience: Audience) -> Self {
+    pub(crate) fn new(host: &'a Host, audience: Audience) -> Self {
         Self {
             host,
             audience,
@@ -39,67 +40,79 @@ impl<'a> Report<'a> {
 
     /// Reports that nobody sees.
     #[cfg(test)]
-    pub fn silent(host: &'a Host) -> Self {
+    pub(crate) fn silent(host: &'a Host) -> Self {
         Self::new(host, Audience::Nobody)
     }
 
     /// For whom reports are.
-    pub fn audience(&self) -> Audience {
+    pub(crate) fn audience(&self) -> Audience {
         self.audience
     }
 
     /// Something is about to be done.
-    pub fn step(&self, text: &str) {
+    pub(crate) fn step(&self, text: &str) {
         match self.audience {
             Audience::People => self.host.tell(&format!("  {text}\n")),
             Audience::Programs => drop(self.object(&serde_json::json!({"event": "step", "text": text}))),
+            #[cfg(test)]
             Audience::Nobody => {}
         }
     }
 
     /// An action is about to be done.
-    pub fn action(&self, action: &Action) {
+    pub(crate) fn action(&self, action: &Action) {
         self.step(&action.describe());
     }
 
+    /// Something that a person should know, but that forbids nothing.
+    pub(crate) fn warn(&self, text: &str) {
+        match self.audience {
+            Audience::People => self.host.tell(&format!("warning: {text}\n")),
+            Audience::Programs => drop(self.object(&serde_json::json!({"event": "warning", "text": text}))),
+            #[cfg(test)]
+            Audience::Nobody => {}
+        }
+    }
+
     /// How much of `total` bytes is done. Only on a terminal, and overwritten by what comes next.
-    pub fn progress(&self, done: &AtomicU64, total: u64) {
+    pub(crate) fn progress(&self, done: &AtomicU64, total: u64) {
         if self.terminal && total > 0 {
             let done = done.load(Ordering::Relaxed);
             let percent = done.saturating_mul(100) / total;
-            self.host
-                .tell(&format!("\r  {percent:>3} % of {} ", size(total)));
+            self.host.tell(&format!("\r  {percent:>3} % of {} ", size(total)));
         }
     }
 
     /// Progress is over.
-    pub fn progress_done(&self) {
+    pub(crate) fn progress_done(&self) {
         if self.terminal {
             self.host.tell("\r                                        \r");
         }
     }
 
     /// The data that was asked for: a table for people, an object for programs.
-    pub fn data(&self, text: &str, object: &impl Serialize) -> Result<()> {
+    pub(crate) fn data(&self, text: &str, object: &impl Serialize) -> Result<()> {
         match self.audience {
             Audience::People => self.host.print(text),
             Audience::Programs => self.object(object),
+            #[cfg(test)]
             Audience::Nobody => Ok(()),
         }
     }
 
     /// How it ended, in one line.
-    pub fn outcome(&self, text: &str, object: &impl Serialize) -> Result<()> {
+    pub(crate) fn outcome(&self, text: &str, object: &impl Serialize) -> Result<()> {
         match self.audience {
             Audience::People => self.host.tell(&format!("{text}\n")),
             Audience::Programs => return self.object(object),
+            #[cfg(test)]
             Audience::Nobody => {}
         }
         Ok(())
     }
 
     /// An error, on standard error in any case, and as an object for programs.
-    pub fn error(&self, error: &Error) {
+    pub(crate) fn error(&self, error: &Error) {
         self.host.tell(&error.for_people());
         if self.audience == Audience::Programs {
             // The exit code still tells.
@@ -117,7 +130,7 @@ impl<'a> Report<'a> {
 }
 
 /// A number of bytes for people.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let (unit, name) = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
         .into_iter()
         .find(|(unit, _)| bytes >= *unit)

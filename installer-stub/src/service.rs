@@ -8,25 +8,36 @@ use crate::error::Result;
 use crate::host::Host;
 
 /// The text of a unit file. It refers to `current` only if the recipe does.
-pub fn unit(service: &Service, user: Option<&ServiceUser>, values: &Values) -> Result<String> {
+pub(crate) fn unit(service: &Service, user: Option<&ServiceUser>, values: &Values) -> Result<String> {
     let what = format!("service `{}`", service.name);
     let rendered = |text: &str| render(&what, text, values);
     let mut command = Vec::new();
     for word in &service.command {
         command.push(quoted_command(&rendered(word)?));
     }
-    let mut text = String::from("# Written by the installer, and removed by it. Local changes go into a drop-in.\n[Unit]\n");
+    let mut text = String::from(
+        "# Written by the installer, and removed by it. Local changes go into a drop-in.\n[Unit]\n",
+    );
     let mut line = |name: &str, value: &str| text.push_str(&format!("{name}={value}\n"));
     line("Description", &escaped(&service.description));
     let first: Vec<String> = service.after.iter().map(unit_name).collect();
-    line("After", format!("network-online.target {}", first.join(" ")).trim_end());
-    line("Wants", format!("network-online.target {}", first.join(" ")).trim_end());
+    line(
+        "After",
+        format!("network-online.target {}", first.join(" ")).trim_end(),
+    );
+    line(
+        "Wants",
+        format!("network-online.target {}", first.join(" ")).trim_end(),
+    );
     line("\n[Service]\nType", "exec");
     if let Some(user) = user {
         line("User", user.name.as_str());
         line("Group", user.name.as_str());
     }
-    line("WorkingDirectory", &escaped(&rendered(&service.working_directory)?));
+    line(
+        "WorkingDirectory",
+        &escaped(&rendered(&service.working_directory)?),
+    );
     for (name, value) in &service.environment {
         line("Environment", &quoted(&format!("{name}={}", rendered(value)?)));
     }
@@ -73,27 +84,27 @@ fn unit_name(service: &Name) -> String {
 }
 
 /// Has systemd read the unit files again.
-pub fn reload(host: &Host) -> Result<()> {
+pub(crate) fn reload(host: &Host) -> Result<()> {
     host.run_system("systemctl", &["daemon-reload"]).map(drop)
 }
 
 /// Has systemd start `services` whenever the machine does.
-pub fn enable(host: &Host, services: &[Name]) -> Result<()> {
+pub(crate) fn enable(host: &Host, services: &[Name]) -> Result<()> {
     each(host, "enable", services.iter())
 }
 
 /// Takes [`enable`] back.
-pub fn disable(host: &Host, services: &[Name]) -> Result<()> {
+pub(crate) fn disable(host: &Host, services: &[Name]) -> Result<()> {
     each(host, "disable", services.iter().rev())
 }
 
 /// Starts `services`, in order.
-pub fn start(host: &Host, services: &[Name]) -> Result<()> {
+pub(crate) fn start(host: &Host, services: &[Name]) -> Result<()> {
     each(host, "start", services.iter())
 }
 
 /// Stops `services`, last first.
-pub fn stop(host: &Host, services: &[Name]) -> Result<()> {
+pub(crate) fn stop(host: &Host, services: &[Name]) -> Result<()> {
     each(host, "stop", services.iter().rev())
 }
 
@@ -105,7 +116,7 @@ fn each<'a>(host: &Host, verb: &str, services: impl Iterator<Item = &'a Name>) -
 }
 
 /// Whether a service runs.
-pub fn is_active(host: &Host, service: &Name) -> Result<bool> {
+pub(crate) fn is_active(host: &Host, service: &Name) -> Result<bool> {
     host.succeeds("systemctl", &["is-active", "--quiet", &unit_name(service)])
 }
 

@@ -20,7 +20,7 @@ use crate::unpack;
 
 /// A bundle on its way into its release directory.
 #[derive(Debug)]
-pub struct Staging<'a> {
+pub(crate) struct Staging<'a> {
     bundle: &'a Bundle,
     external: Option<File>,
     release: ReleaseLayout,
@@ -34,7 +34,7 @@ pub struct Staging<'a> {
 
 impl<'a> Staging<'a> {
     /// Prepares to carry out `plan`; opens the payload.
-    pub fn new(
+    pub(crate) fn new(
         host: &Host,
         bundle: &'a Bundle,
         release: &ReleaseLayout,
@@ -56,22 +56,27 @@ impl<'a> Staging<'a> {
     }
 
     /// Opens the file system of the release before anything is written to it.
-    pub fn watch_durability(&self, host: &Host) -> Result<()> {
+    pub(crate) fn watch_durability(&self, host: &Host) -> Result<()> {
         self.durability
             .replace(Some(host.durability(&self.release.directory)?));
         Ok(())
     }
 
     /// Unpacks the payload into the release directory.
-    pub fn unpack(&self, host: &Host) -> Result<()> {
+    pub(crate) fn unpack(&self, host: &Host) -> Result<()> {
         let payload = self.bundle.payload(&self.external)?;
         let to = &self.release.directory;
-        unpack::unpack(host, self.bundle.index(), payload, to, self.jobs, self.report)
-            .map_err(|error| if error.code() == crate::error::ExitCode::Rejected { self.bundle.about(error) } else { error })
+        unpack::unpack(host, self.bundle.index(), payload, to, self.jobs, self.report).map_err(|error| {
+            if error.code() == crate::error::ExitCode::Rejected {
+                self.bundle.about(error)
+            } else {
+                error
+            }
+        })
     }
 
     /// Writes templates and unit bodies, and applies patches.
-    pub fn configure(&self, host: &Host) -> Result<()> {
+    pub(crate) fn configure(&self, host: &Host) -> Result<()> {
         let release = &self.release.directory;
         config::apply(host, &self.bundle.description().recipe, &self.values, release)?;
         let units = release.join(RELEASE_UNITS);
@@ -79,13 +84,17 @@ impl<'a> Staging<'a> {
             host.create_missing(&ancestors_below(release, &units), 0o755)?;
         }
         for (service, text) in &self.units {
-            host.write_new(&units.join(format!("{service}.service")), 0o644, &mut text.as_bytes())?;
+            host.write_new(
+                &units.join(format!("{service}.service")),
+                0o644,
+                &mut text.as_bytes(),
+            )?;
         }
         Ok(())
     }
 
     /// Takes stock of the release, writes the receipt, and makes both durable.
-    pub fn seal(&self, host: &Host, receipt: &Path) -> Result<()> {
+    pub(crate) fn seal(&self, host: &Host, receipt: &Path) -> Result<()> {
         let complete = Receipt {
             release_entries: self.take_stock(host)?,
             ..self.receipt.clone()
@@ -97,15 +106,20 @@ impl<'a> Staging<'a> {
     }
 
     /// The bytes of the installer's trusted copy.
-    pub fn stub(&self, host: &Host) -> Result<Vec<u8>> {
+    pub(crate) fn stub(&self, host: &Host) -> Result<Vec<u8>> {
         self.bundle.stub(host)
     }
 
     /// What lies in the release now. Digests that were proven while unpacking are not computed again.
     fn take_stock(&self, host: &Host) -> Result<Vec<ReleaseEntry>> {
         let recipe = &self.bundle.description().recipe;
-        let proven: BTreeMap<&RelPath, &Entry> =
-            self.bundle.index().entries.iter().map(|entry| (&entry.path, entry)).collect();
+        let proven: BTreeMap<&RelPath, &Entry> = self
+            .bundle
+            .index()
+            .entries
+            .iter()
+            .map(|entry| (&entry.path, entry))
+            .collect();
         let changed = config::changed(recipe);
         let outputs: BTreeSet<&RelPath> = config::outputs(recipe).collect();
         let mut stock = Vec::new();
@@ -117,7 +131,8 @@ impl<'a> Staging<'a> {
             }
             let entry = proven.get(&relative).copied();
             let is_output = outputs.iter().any(|output| relative.starts_with(output));
-            if !recipe.tools.is_empty() && entry.is_none() && !is_output && !self.is_written(&relative, facts) {
+            if !recipe.tools.is_empty() && entry.is_none() && !is_output && !self.is_written(&relative, facts)
+            {
                 return Err(Error::failed(format!(
                     "a tool wrote `{relative}`, which the recipe does not declare as an output"
                 )));
@@ -133,7 +148,9 @@ impl<'a> Staging<'a> {
         let recipe = &self.bundle.description().recipe;
         let templates = recipe.templates.iter().map(|template| &template.to);
         let is_parent = facts.kind == FileKind::Directory
-            && config::changed(recipe).iter().any(|changed| changed.starts_with(path));
+            && config::changed(recipe)
+                .iter()
+                .any(|changed| changed.starts_with(path));
         is_parent
             || templates.clone().any(|template| template == path)
             || (!self.units.is_empty() && path.components().next() == Some(RELEASE_UNITS))
@@ -141,7 +158,11 @@ impl<'a> Staging<'a> {
 }
 
 fn relative(directory: &Path, path: &Path) -> Result<RelPath> {
-    let relative = path.strip_prefix(directory).unwrap_or(path).to_string_lossy().into_owned();
+    let relative = path
+        .strip_prefix(directory)
+        .unwrap_or(path)
+        .to_string_lossy()
+        .into_owned();
     relative
         .parse()
         .map_err(|error| Error::failed(format!("a tool wrote a file with an unusable name: {error}")))
@@ -168,7 +189,9 @@ fn describe(
             sha256: host.digest(path)?,
         },
         (FileKind::Other, _) => {
-            return Err(Error::failed(format!("a tool wrote `{relative}`, which is no file")));
+            return Err(Error::failed(format!(
+                "a tool wrote `{relative}`, which is no file"
+            )));
         }
     };
     Ok(ReleaseEntry {

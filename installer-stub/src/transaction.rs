@@ -12,7 +12,7 @@ use crate::staging::Staging;
 
 /// The right to change what is installed of one product: nobody else has it meanwhile.
 #[derive(Debug)]
-pub struct Exclusive {
+pub(crate) struct Exclusive {
     layout: Layout,
     directories: Vec<PathBuf>,
     _lock: DirectoryLock,
@@ -20,7 +20,7 @@ pub struct Exclusive {
 
 /// What a run is about, for the journal.
 #[derive(Debug, Clone)]
-pub struct Purpose {
+pub(crate) struct Purpose {
     /// The verb.
     pub verb: &'static str,
     /// The release.
@@ -33,7 +33,7 @@ pub struct Purpose {
 
 impl Exclusive {
     /// Takes the lock, and first of all undoes or finishes what a run that died has left.
-    pub fn take(host: &Host, layout: &Layout, report: &Report<'_>) -> Result<Self> {
+    pub(crate) fn take(host: &Host, layout: &Layout, report: &Report<'_>) -> Result<Self> {
         let state = layout.state();
         let directories = host.create_missing(&ancestors_below(host.root(), &state), 0o755)?;
         let lock = match host.lock(&state)? {
@@ -50,12 +50,12 @@ impl Exclusive {
     }
 
     /// Directories that had to be made for the state, parents first.
-    pub fn directories(&self) -> &[PathBuf] {
+    pub(crate) fn directories(&self) -> &[PathBuf] {
         &self.directories
     }
 
     /// Gives the lock back, leaving no empty directory that was made for it.
-    pub fn release(self, host: &Host) {
+    pub(crate) fn release(self, host: &Host) {
         host.remove_empty(&self.directories);
     }
 
@@ -69,13 +69,18 @@ impl Exclusive {
         let mut journal = Journal::resume(host, &path)?;
         match unfinished.state {
             State::Committed => {
-                report.step(&format!("finishing an earlier `{verb}` of {release} that was cut short"));
+                report.step(&format!(
+                    "finishing an earlier `{verb}` of {release} that was cut short"
+                ));
                 close(host, &unfinished.begin.closings)?;
             }
             State::Open(begun) => {
-                report.step(&format!("undoing an earlier `{verb}` of {release} that did not finish"));
+                report.step(&format!(
+                    "undoing an earlier `{verb}` of {release} that did not finish"
+                ));
                 undo(host, &mut journal, &unfinished.begin.actions, begun).map_err(|error| {
-                    Error::new(ExitCode::UndoIncomplete, "an earlier run could not be undone").with_lines(&error)
+                    Error::new(ExitCode::UndoIncomplete, "an earlier run could not be undone")
+                        .with_lines(&error)
                 })?;
             }
         }
@@ -87,7 +92,7 @@ impl Exclusive {
     }
 
     /// Carries `purpose` out, whole or not at all.
-    pub fn run(
+    pub(crate) fn run(
         &self,
         host: &Host,
         report: &Report<'_>,
@@ -117,9 +122,9 @@ impl Exclusive {
             return Err(self.back(host, report, journal, &actions, begun, error));
         }
         close(host, &closings).map_err(|error| {
-            error
-                .with_code(ExitCode::UndoIncomplete)
-                .with_hint(format!("`{verb}` is done but for its last steps; run the same command again to finish them"))
+            error.with_code(ExitCode::UndoIncomplete).with_hint(format!(
+                "`{verb}` is done but for its last steps; run the same command again to finish them"
+            ))
         })?;
         journal.close(host)
     }
@@ -168,7 +173,11 @@ fn forward(
         begun.push((number, Reached::Failed));
         report.action(action);
         let result = action.execute(host, staging);
-        let reached = if result.is_ok() { Reached::Done } else { Reached::Failed };
+        let reached = if result.is_ok() {
+            Reached::Done
+        } else {
+            Reached::Failed
+        };
         if let Some(last) = begun.last_mut() {
             last.1 = reached;
         }
@@ -195,7 +204,11 @@ fn undo(
         match action.undo(host, reached) {
             // Undoing twice does no harm, so a full disk that keeps the record from being written does none.
             Ok(()) => drop(journal.undone(host, number)),
-            Err(error) => left.push(format!("  {}: {}", action.describe(), error.for_people().trim_end())),
+            Err(error) => left.push(format!(
+                "  {}: {}",
+                action.describe(),
+                error.for_people().trim_end()
+            )),
         }
     }
     if left.is_empty() {
@@ -210,7 +223,10 @@ fn close(host: &Host, closings: &[Closing]) -> Result<()> {
 }
 
 fn busy(holder: Option<u32>) -> Error {
-    let found = holder.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"));
+    let found = holder.map_or_else(
+        || "another process".to_owned(),
+        |process| format!("process {process}"),
+    );
     Error::new(
         ExitCode::Busy,
         format!("another run of the installer is under way\n     found: {found} holds the lock"),
@@ -232,7 +248,11 @@ mod tests {
         Purpose {
             verb: "install",
             release: "r".to_owned(),
-            actions: vec![directory(&root.join("a")), directory(&root.join("a/b")), directory(last)],
+            actions: vec![
+                directory(&root.join("a")),
+                directory(&root.join("a/b")),
+                directory(last),
+            ],
             closings: vec![Closing::ReplaceFile {
                 path: root.join("done"),
                 mode: 0o644,
@@ -253,7 +273,12 @@ mod tests {
         let root = host.root().to_owned();
         let exclusive = exclusive(&host);
         let error = exclusive
-            .run(&host, &Report::silent(&host), purpose(&root, &root.join("none/c")), None)
+            .run(
+                &host,
+                &Report::silent(&host),
+                purpose(&root, &root.join("none/c")),
+                None,
+            )
             .expect_err("the last directory has no parent");
         assert_eq!(error.code(), ExitCode::Failed);
         assert!(error.to_string().contains("the machine is as it was"), "{error}");
@@ -286,7 +311,10 @@ mod tests {
         journal.committed(&host).expect("written");
         drop(journal);
         exclusive(&host);
-        assert_eq!(std::fs::read_to_string(root.join("done")).ok().as_deref(), Some("yes"));
+        assert_eq!(
+            std::fs::read_to_string(root.join("done")).ok().as_deref(),
+            Some("yes")
+        );
         assert!(!layout.journal().exists());
     }
 

@@ -10,7 +10,7 @@ use crate::layout::Layout;
 
 /// A bundle that was believed, and why.
 #[derive(Debug)]
-pub struct Trusted {
+pub(crate) struct Trusted {
     /// Its table of contents.
     pub index: VerifiedIndex,
     /// What the host had pinned for its product.
@@ -24,7 +24,7 @@ pub struct Trusted {
 /// Which product it is, and so which keyring counts, is only known once it was parsed, and it is parsed only
 /// after some key was trusted. So it is first held against what was given or is pinned at all, then against the
 /// keyring of its product.
-pub fn establish(host: &Host, bundle: UnverifiedBundle, options: &Options) -> Result<Trusted> {
+pub(crate) fn establish(host: &Host, bundle: UnverifiedBundle, options: &Options) -> Result<Trusted> {
     let claimed = bundle.claimed_keys().to_vec();
     let pinned_anywhere = keyring::all_keys(host)?;
     let mut given = given_keys(host, &claimed, options)?;
@@ -83,7 +83,9 @@ fn hold_against(pinned: &Pinned, given: Option<&Keyring>, signers: &[PublicKey])
             describe(ring.keys()),
             key.fingerprint()
         ))
-        .with_hint("a host's keyring is pinned at its first install; `--trust-key` can narrow it, never add to it"));
+        .with_hint(
+            "a host's keyring is pinned at its first install; `--trust-key` can narrow it, never add to it",
+        ));
     }
     if signers.iter().any(|key| ring.keys().contains(key)) {
         Ok(())
@@ -117,7 +119,10 @@ fn ask_for_key(host: &Host, claimed: &[PublicKey]) -> Result<Keyring> {
     }
     for _ in 0..3 {
         let typed = host.ask("Type the sixteen characters of the key's fingerprint from the walk sheet: ")?;
-        if let Some(key) = claimed.iter().find(|key| key.fingerprint().matches_spoken(&typed)) {
+        if let Some(key) = claimed
+            .iter()
+            .find(|key| key.fingerprint().matches_spoken(&typed))
+        {
             return Ok(Keyring::new([*key]));
         }
         if typed.is_empty() {
@@ -125,10 +130,8 @@ fn ask_for_key(host: &Host, claimed: &[PublicKey]) -> Result<Keyring> {
         }
         host.tell("That is not the fingerprint of a key that signed this file.\n");
     }
-    Err(
-        Error::new(ExitCode::Rejected, "the key was not vouched for")
-            .with_hint("if the walk sheet says something else than was typed, do not use this file"),
-    )
+    Err(Error::new(ExitCode::Rejected, "the key was not vouched for")
+        .with_hint("if the walk sheet says something else than was typed, do not use this file"))
 }
 
 fn first_group(key: &PublicKey) -> String {
@@ -136,7 +139,10 @@ fn first_group(key: &PublicKey) -> String {
 }
 
 fn describe(keys: &[PublicKey]) -> String {
-    let keys: Vec<String> = keys.iter().map(|key| format!("key {}", key.fingerprint())).collect();
+    let keys: Vec<String> = keys
+        .iter()
+        .map(|key| format!("key {}", key.fingerprint()))
+        .collect();
     if keys.is_empty() {
         "no key".to_owned()
     } else {

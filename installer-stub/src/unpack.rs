@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bundle_format::index::{Entry, EntryKind, Index};
-use bundle_format::{Digest, Hasher, Limits, ReadAt, VerifiedPayload};
+use bundle_format::{Digest, Hasher, Limits, VerifiedPayload};
 use ruzstd::decoding::StreamingDecoder;
 
 use crate::error::{Error, Result};
@@ -27,7 +27,7 @@ const MEMORY: u64 = 160 << 20;
 const DECODER: u64 = 3 << 20;
 
 /// Unpacks every entry of `index` into the directory `to`.
-pub fn unpack(
+pub(crate) fn unpack(
     host: &Host,
     index: &Index,
     payload: VerifiedPayload<'_, File>,
@@ -73,7 +73,12 @@ pub fn unpack(
 
 /// How many threads fit into memory: a decoder keeps at most its window, or all that its frame decodes to.
 fn workers(index: &Index, jobs: usize) -> usize {
-    let longest = index.frames.iter().map(|frame| frame.tar_length).max().unwrap_or(0);
+    let longest = index
+        .frames
+        .iter()
+        .map(|frame| frame.tar_length)
+        .max()
+        .unwrap_or(0);
     let each = longest.min(Limits::DEFAULT.window) + DECODER;
     let fitting = usize::try_from(MEMORY / each).unwrap_or(usize::MAX);
     jobs.min(fitting).max(1)
@@ -100,7 +105,11 @@ fn run(work: &Work<'_>, workers: usize, report: &Report<'_>) -> Result<()> {
         }
     });
     report.progress_done();
-    let failure = work.failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+    let failure = work
+        .failure
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+        .take();
     failure.map_or(Ok(()), Err)
 }
 
@@ -113,7 +122,10 @@ impl Work<'_> {
             };
             if let Err(error) = self.segment(segment) {
                 self.stop.store(true, Ordering::Relaxed);
-                let mut failure = self.failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let mut failure = self
+                    .failure
+                    .lock()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner());
                 // The first failure is the cause; the others may only be its consequences.
                 failure.get_or_insert(error);
             }
@@ -139,7 +151,9 @@ impl Work<'_> {
             inner: self.payload.frame_reader(number),
             failure: None,
         };
-        let broken = |cause: &dyn std::fmt::Display| Error::rejected(format!("frame {number} does not decode: {cause}"));
+        let broken = |cause: &dyn std::fmt::Display| {
+            Error::rejected(format!("frame {number} does not decode: {cause}"))
+        };
         let decoded = (|| {
             let mut decoder = StreamingDecoder::new_with_max_window_size(&mut source, Limits::DEFAULT.window)
                 .map_err(|error| broken(&error))?;
@@ -157,7 +171,8 @@ impl Work<'_> {
                     return Err(wrong_length(number, expected, "more"));
                 }
                 writer.write(bytes)?;
-                self.done.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
+                self.done
+                    .fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
             }
         })();
         // The decoder words a failed read its own way; the digest that did not fit is what matters.
@@ -256,7 +271,11 @@ fn groups(index: &Index) -> Result<Vec<Group<'_>>> {
     let mut files: Vec<(u64, u64, Digest, &Entry)> = Vec::new();
     for entry in &index.entries {
         match entry.kind {
-            EntryKind::File { size, sha256, tar_offset } if size > 0 => {
+            EntryKind::File {
+                size,
+                sha256,
+                tar_offset,
+            } if size > 0 => {
                 files.push((tar_offset, size, sha256, entry));
             }
             _ => {}
@@ -265,7 +284,9 @@ fn groups(index: &Index) -> Result<Vec<Group<'_>>> {
     files.sort_by_key(|(offset, ..)| *offset);
     for (offset, size, sha256, entry) in files {
         match groups.last_mut() {
-            Some(last) if (last.offset, last.size, last.sha256) == (offset, size, sha256) => last.entries.push(entry),
+            Some(last) if (last.offset, last.size, last.sha256) == (offset, size, sha256) => {
+                last.entries.push(entry)
+            }
             Some(last) if last.offset + last.size > offset => {
                 return Err(Error::rejected(format!(
                     "file `{}` overlaps another one in the tar stream",
@@ -304,7 +325,11 @@ struct Open<'a> {
 impl<'a> Writer<'a> {
     fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
-            let Some(mut open) = self.open.take().map_or_else(|| self.next_file(), |open| Ok(Some(open)))? else {
+            let Some(mut open) = self
+                .open
+                .take()
+                .map_or_else(|| self.next_file(), |open| Ok(Some(open)))?
+            else {
                 // Only padding follows.
                 return Ok(());
             };
@@ -398,7 +423,9 @@ impl Work<'_> {
             open.left -= length(bytes);
         }
         prove(open.hasher, group.sha256, entry)?;
-        Ok(self.host.finish_file(&open.path, &open.file, entry.mode, entry.mtime)?)
+        Ok(self
+            .host
+            .finish_file(&open.path, &open.file, entry.mode, entry.mtime)?)
     }
 }
 

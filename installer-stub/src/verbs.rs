@@ -17,7 +17,7 @@ use crate::report::Report;
 
 /// What every verb works with.
 #[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// The machine.
     pub host: &'a Host,
     /// The command line.
@@ -27,7 +27,7 @@ pub struct Context<'a> {
 }
 
 /// Does what the command line asks for.
-pub fn run(context: Context<'_>, cli: &Cli) -> Result<ExitCode> {
+pub(crate) fn run(context: Context<'_>, cli: &Cli) -> Result<ExitCode> {
     match &cli.verb {
         Some(Verb::Install(source)) => install::run(context, source),
         Some(Verb::Status) => status::run(context),
@@ -53,10 +53,17 @@ impl Context<'_> {
             return Ok(bundle.layout(self.host));
         }
         let (_, path) = self.host.open_own_executable()?;
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let product = name.parse().map_err(|error| {
-            Error::new(ExitCode::Usage, format!("the executable's name tells the product: {error}"))
-                .with_hint("use the copy that was installed under `/usr/local/sbin`")
+            Error::new(
+                ExitCode::Usage,
+                format!("the executable's name tells the product: {error}"),
+            )
+            .with_hint("use the copy that was installed under `/usr/local/sbin`")
         })?;
         Ok(Layout::new(self.host.root(), &product))
     }

@@ -13,7 +13,7 @@ type Result<T> = std::result::Result<T, HostError>;
 
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
+pub(crate) enum FileKind {
     /// A regular file.
     File,
     /// A directory.
@@ -26,7 +26,7 @@ pub enum FileKind {
 
 /// What is known of a path without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// What it is.
     pub kind: FileKind,
     /// Permission bits; 0 where the platform has none.
@@ -39,7 +39,7 @@ pub struct Facts {
 
 impl Host {
     /// What is at `path`, links not followed; `None` if nothing is.
-    pub fn facts(&self, path: &Path) -> Result<Option<Facts>> {
+    pub(crate) fn facts(&self, path: &Path) -> Result<Option<Facts>> {
         let metadata = match fs::symlink_metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if is_absence(&error) => return Ok(None),
@@ -64,12 +64,12 @@ impl Host {
     }
 
     /// Whether anything, a dangling link included, is at `path`.
-    pub fn exists(&self, path: &Path) -> Result<bool> {
+    pub(crate) fn exists(&self, path: &Path) -> Result<bool> {
         Ok(self.facts(path)?.is_some())
     }
 
     /// Opens a regular file for reading.
-    pub fn open(&self, path: &Path) -> Result<File> {
+    pub(crate) fn open(&self, path: &Path) -> Result<File> {
         let file = trying("open", path, File::open(path))?;
         if trying("look at", path, file.metadata())?.is_file() {
             Ok(file)
@@ -79,17 +79,17 @@ impl Host {
     }
 
     /// The bytes of a file.
-    pub fn read(&self, path: &Path) -> Result<Vec<u8>> {
+    pub(crate) fn read(&self, path: &Path) -> Result<Vec<u8>> {
         trying("read", path, fs::read(path))
     }
 
     /// The text of a file.
-    pub fn read_text(&self, path: &Path) -> Result<String> {
+    pub(crate) fn read_text(&self, path: &Path) -> Result<String> {
         trying("read", path, fs::read_to_string(path))
     }
 
     /// The text of a file, or `None` if there is no such file.
-    pub fn read_text_if_there(&self, path: &Path) -> Result<Option<String>> {
+    pub(crate) fn read_text_if_there(&self, path: &Path) -> Result<Option<String>> {
         match self.read_text(path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -98,7 +98,7 @@ impl Host {
     }
 
     /// The digest of a file's bytes.
-    pub fn digest(&self, path: &Path) -> Result<Digest> {
+    pub(crate) fn digest(&self, path: &Path) -> Result<Digest> {
         let mut file = trying("open", path, File::open(path))?;
         let mut hasher = Hasher::new();
         trying("read", path, io::copy(&mut file, &mut hasher))?;
@@ -106,13 +106,13 @@ impl Host {
     }
 
     /// What a symbolic link says.
-    pub fn read_link(&self, path: &Path) -> Result<String> {
+    pub(crate) fn read_link(&self, path: &Path) -> Result<String> {
         let target = trying("read the link", path, fs::read_link(path))?;
         Ok(target.to_string_lossy().into_owned())
     }
 
     /// The paths in a directory, sorted; none if there is no such directory.
-    pub fn list(&self, path: &Path) -> Result<Vec<PathBuf>> {
+    pub(crate) fn list(&self, path: &Path) -> Result<Vec<PathBuf>> {
         let entries = match fs::read_dir(path) {
             Err(error) if is_absence(&error) => return Ok(Vec::new()),
             entries => trying("list", path, entries)?,
@@ -126,13 +126,13 @@ impl Host {
     }
 
     /// Makes a directory with exactly this mode; fails if something is there.
-    pub fn create_directory(&self, path: &Path, mode: u32) -> Result<()> {
+    pub(crate) fn create_directory(&self, path: &Path, mode: u32) -> Result<()> {
         trying("create the directory", path, fs::create_dir(path))?;
         self.set_mode(path, mode)
     }
 
     /// Makes the missing ones of `directories`, parents first, and returns those that it made.
-    pub fn create_missing(&self, directories: &[PathBuf], mode: u32) -> Result<Vec<PathBuf>> {
+    pub(crate) fn create_missing(&self, directories: &[PathBuf], mode: u32) -> Result<Vec<PathBuf>> {
         let mut made = Vec::new();
         for directory in directories {
             match self.create_directory(directory, mode) {
@@ -148,7 +148,7 @@ impl Host {
     }
 
     /// Removes those of `directories` that are empty, last first, and returns those that stay.
-    pub fn remove_empty(&self, directories: &[PathBuf]) -> Vec<PathBuf> {
+    pub(crate) fn remove_empty(&self, directories: &[PathBuf]) -> Vec<PathBuf> {
         directories
             .iter()
             .rev()
@@ -161,7 +161,7 @@ impl Host {
     }
 
     /// Creates a file that must not exist, never through a link.
-    pub fn create_file(&self, path: &Path) -> Result<File> {
+    pub(crate) fn create_file(&self, path: &Path) -> Result<File> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         unix::create_privately(&mut options);
@@ -169,19 +169,23 @@ impl Host {
     }
 
     /// Opens a file to add to its end, creating it if need be.
-    pub fn open_to_append(&self, path: &Path) -> Result<File> {
-        trying("open", path, OpenOptions::new().append(true).create(true).open(path))
+    pub(crate) fn open_to_append(&self, path: &Path) -> Result<File> {
+        trying(
+            "open",
+            path,
+            OpenOptions::new().append(true).create(true).open(path),
+        )
     }
 
     /// Adds a line to a file and makes it durable.
-    pub fn append_line(&self, path: &Path, line: &str) -> Result<()> {
+    pub(crate) fn append_line(&self, path: &Path, line: &str) -> Result<()> {
         let mut file = self.open_to_append(path)?;
         let written = file.write_all(format!("{line}\n").as_bytes());
         trying("write", path, written.and_then(|()| file.sync_all()))
     }
 
     /// Writes a file that must not exist: it appears whole and durable, or not at all.
-    pub fn write_new(&self, path: &Path, mode: u32, content: &mut dyn io::Read) -> Result<()> {
+    pub(crate) fn write_new(&self, path: &Path, mode: u32, content: &mut dyn io::Read) -> Result<()> {
         let temporary = self.write_temporary(path, mode, content)?;
         // A hard link, since renaming would replace what somebody else has put there meanwhile.
         let linked = trying("create", path, fs::hard_link(&temporary, path));
@@ -191,7 +195,7 @@ impl Host {
     }
 
     /// Writes a file, replacing an older one in a single step.
-    pub fn replace(&self, path: &Path, mode: u32, content: &mut dyn io::Read) -> Result<()> {
+    pub(crate) fn replace(&self, path: &Path, mode: u32, content: &mut dyn io::Read) -> Result<()> {
         let temporary = self.write_temporary(path, mode, content)?;
         trying("replace", path, fs::rename(&temporary, path))?;
         self.sync_parent(path)
@@ -216,7 +220,7 @@ impl Host {
     }
 
     /// Makes `link` say `target`, in a single step, whatever it said before.
-    pub fn swap_link(&self, link: &Path, target: &str) -> Result<()> {
+    pub(crate) fn swap_link(&self, link: &Path, target: &str) -> Result<()> {
         let temporary = temporary_beside(link);
         self.remove_file(&temporary)?;
         self.create_link(&temporary, target)?;
@@ -225,18 +229,18 @@ impl Host {
     }
 
     /// Makes a symbolic link that must not exist.
-    pub fn create_link(&self, link: &Path, target: &str) -> Result<()> {
+    pub(crate) fn create_link(&self, link: &Path, target: &str) -> Result<()> {
         trying("create the link", link, unix::symlink(target, link))
     }
 
     /// Renames within a file system.
-    pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         trying("move", from, fs::rename(from, to))?;
         self.sync_parent(to)
     }
 
     /// Removes a file or link; nothing there is fine.
-    pub fn remove_file(&self, path: &Path) -> Result<()> {
+    pub(crate) fn remove_file(&self, path: &Path) -> Result<()> {
         match fs::remove_file(path) {
             Err(error) if is_absence(&error) => Ok(()),
             result => trying("remove", path, result),
@@ -244,7 +248,7 @@ impl Host {
     }
 
     /// Removes whatever is at `path`, and below it; nothing there is fine. Links are not followed.
-    pub fn remove_tree(&self, path: &Path) -> Result<()> {
+    pub(crate) fn remove_tree(&self, path: &Path) -> Result<()> {
         match self.facts(path)? {
             None => Ok(()),
             Some(facts) if facts.kind == FileKind::Directory => {
@@ -262,7 +266,10 @@ impl Host {
             self.set_mode(directory, 0o700)?;
         }
         for path in self.list(directory)? {
-            if self.facts(&path)?.is_some_and(|facts| facts.kind == FileKind::Directory) {
+            if self
+                .facts(&path)?
+                .is_some_and(|facts| facts.kind == FileKind::Directory)
+            {
                 self.make_removable(&path)?;
             }
         }
@@ -270,30 +277,34 @@ impl Host {
     }
 
     /// Sets permission bits.
-    pub fn set_mode(&self, path: &Path, mode: u32) -> Result<()> {
+    pub(crate) fn set_mode(&self, path: &Path, mode: u32) -> Result<()> {
         trying("set the mode of", path, unix::set_mode(path, mode))
     }
 
     /// Sets permission bits and the time of the last change of an open file.
-    pub fn finish_file(&self, path: &Path, file: &File, mode: u32, mtime: i64) -> Result<()> {
+    pub(crate) fn finish_file(&self, path: &Path, file: &File, mode: u32, mtime: i64) -> Result<()> {
         let done = unix::set_file_mode(file, mode).and_then(|()| file.set_modified(time(mtime)));
         trying("set mode and time of", path, done)
     }
 
     /// Sets permission bits and the time of the last change of a directory.
-    pub fn finish_directory(&self, path: &Path, mode: u32, mtime: i64) -> Result<()> {
+    pub(crate) fn finish_directory(&self, path: &Path, mode: u32, mtime: i64) -> Result<()> {
         // The time first: a directory that may not be read cannot be opened to set it.
-        trying("set the time of", path, unix::set_directory_time(path, time(mtime)))?;
+        trying(
+            "set the time of",
+            path,
+            unix::set_directory_time(path, time(mtime)),
+        )?;
         self.set_mode(path, mode)
     }
 
     /// Sets the time of a symbolic link itself.
-    pub fn set_link_time(&self, path: &Path, mtime: i64) -> Result<()> {
+    pub(crate) fn set_link_time(&self, path: &Path, mtime: i64) -> Result<()> {
         trying("set the time of", path, unix::set_link_time(path, mtime))
     }
 
     /// Makes the entries of the directory that holds `path` durable.
-    pub fn sync_parent(&self, path: &Path) -> Result<()> {
+    pub(crate) fn sync_parent(&self, path: &Path) -> Result<()> {
         match path.parent() {
             Some(parent) => trying("sync", parent, unix::sync_directory(parent)),
             None => Ok(()),
@@ -301,17 +312,17 @@ impl Host {
     }
 
     /// Makes a file's bytes durable.
-    pub fn sync_data(&self, path: &Path, file: &File) -> Result<()> {
+    pub(crate) fn sync_data(&self, path: &Path, file: &File) -> Result<()> {
         trying("sync", path, file.sync_data())
     }
 
     /// Adds bytes to an open file.
-    pub fn write_all(&self, path: &Path, file: &mut File, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write_all(&self, path: &Path, file: &mut File, bytes: &[u8]) -> Result<()> {
         trying("write", path, file.write_all(bytes))
     }
 
     /// The first `length` bytes of an open file, from its start.
-    pub fn read_start(&self, path: &Path, file: &mut File, length: u64) -> Result<Vec<u8>> {
+    pub(crate) fn read_start(&self, path: &Path, file: &mut File, length: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let read = io::Seek::rewind(file).and_then(|()| file.take(length).read_to_end(&mut bytes));
         trying("read", path, read)?;
@@ -319,7 +330,7 @@ impl Host {
     }
 
     /// Every path below `directory`, parents first, links not followed.
-    pub fn walk(&self, directory: &Path) -> Result<Vec<(PathBuf, Facts)>> {
+    pub(crate) fn walk(&self, directory: &Path) -> Result<Vec<(PathBuf, Facts)>> {
         let mut found = Vec::new();
         let mut waiting = vec![directory.to_owned()];
         while let Some(next) = waiting.pop() {
@@ -337,12 +348,12 @@ impl Host {
 }
 
 /// Where a file is written before it takes its name.
-pub fn temporary_beside(path: &Path) -> PathBuf {
+pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
     beside(path, "new")
 }
 
 /// `.<name>.<what>` in the same directory, hence on the same file system.
-pub fn beside(path: &Path, what: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, what: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{what}"))
 }

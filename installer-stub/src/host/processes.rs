@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// A program to run.
 #[derive(Debug, Clone)]
-pub struct Program {
+pub(crate) struct Program {
     /// What people call it.
     pub name: String,
     /// The executable.
@@ -29,7 +29,7 @@ pub struct Program {
 
 /// How a program ended.
 #[derive(Debug, Clone)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// The last lines of what it printed.
@@ -38,7 +38,7 @@ pub struct Finished {
 
 impl Host {
     /// Runs a program to its end. Time running out or a signal to the installer ends its whole process group.
-    pub fn run(&self, program: &Program) -> Result<Finished> {
+    pub(crate) fn run(&self, program: &Program) -> Result<Finished> {
         let finished = self.run_with_output(program);
         // Without the process, its output is only in the way.
         self.remove_file(&program.output)?;
@@ -47,8 +47,12 @@ impl Host {
 
     fn run_with_output(&self, program: &Program) -> Result<Finished> {
         let cannot = |source: io::Error| {
-            Error::failed(format!("cannot run {} `{}`", program.name, program.executable.display()))
-                .with_source(source)
+            Error::failed(format!(
+                "cannot run {} `{}`",
+                program.name,
+                program.executable.display()
+            ))
+            .with_source(source)
         };
         let output = self.create_file(&program.output)?;
         let mut command = Command::new(&program.executable);
@@ -77,9 +81,9 @@ impl Host {
     fn wait(&self, child: &mut Child, program: &Program) -> Result<Option<i32>> {
         let deadline = Instant::now() + program.within;
         loop {
-            let status = child
-                .try_wait()
-                .map_err(|source| Error::failed(format!("cannot wait for {}", program.name)).with_source(source))?;
+            let status = child.try_wait().map_err(|source| {
+                Error::failed(format!("cannot wait for {}", program.name)).with_source(source)
+            })?;
             if let Some(status) = status {
                 return Ok(status.code());
             }
@@ -95,7 +99,7 @@ impl Host {
     }
 
     /// Runs a program of the operating system, which must succeed, and returns what it printed.
-    pub fn run_system(&self, name: &str, arguments: &[&str]) -> Result<String> {
+    pub(crate) fn run_system(&self, name: &str, arguments: &[&str]) -> Result<String> {
         let output = self.system_output(name, arguments)?;
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -110,7 +114,7 @@ impl Host {
     }
 
     /// Whether a program of the operating system succeeds.
-    pub fn succeeds(&self, name: &str, arguments: &[&str]) -> Result<bool> {
+    pub(crate) fn succeeds(&self, name: &str, arguments: &[&str]) -> Result<bool> {
         Ok(self.system_output(name, arguments)?.status.success())
     }
 
@@ -126,7 +130,7 @@ impl Host {
 }
 
 /// Where the operating system keeps its programs; never the caller's `PATH`, which anybody can set.
-pub const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 fn find_system_program(name: &str) -> PathBuf {
     SYSTEM_PATH

@@ -66,7 +66,12 @@ pub(super) fn set_link_time(path: &Path, seconds: i64) -> io::Result<()> {
             tv_nsec: 0,
         },
     };
-    Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    Ok(rustix::fs::utimensat(
+        CWD,
+        path,
+        &times,
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?)
 }
 
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
@@ -88,21 +93,27 @@ pub(super) fn end_group(child: &Child) {
 
 impl Host {
     /// Whether this process may write to a directory; false on a read-only file system too.
-    pub fn may_write(&self, directory: &Path) -> bool {
+    pub(crate) fn may_write(&self, directory: &Path) -> bool {
         rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_ok()
     }
 
     /// Gives a path to an account and its group of the same name.
-    pub fn give_to(&self, path: &Path, account: &str) -> crate::error::Result<()> {
+    pub(crate) fn give_to(&self, path: &Path, account: &str) -> crate::error::Result<()> {
         let path = path.display().to_string();
-        self.run_system("chown", &["--no-dereference", &format!("{account}:"), "--", &path])
-            .map(drop)
+        self.run_system(
+            "chown",
+            &["--no-dereference", &format!("{account}:"), "--", &path],
+        )
+        .map(drop)
     }
 
     /// Free bytes and inodes for the file system that `path`, or its nearest existing parent, lies on. A file
     /// system without a fixed number of inodes has `None`.
-    pub fn free_space(&self, path: &Path) -> Result<(u64, Option<u64>), HostError> {
-        let existing = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(path);
+    pub(crate) fn free_space(&self, path: &Path) -> Result<(u64, Option<u64>), HostError> {
+        let existing = path
+            .ancestors()
+            .find(|ancestor| ancestor.exists())
+            .unwrap_or(path);
         let found = rustix::fs::statvfs(existing).map_err(io::Error::from);
         let found = trying("measure the free space of", existing, found)?;
         let bytes = found.f_bavail.saturating_mul(found.f_frsize);
@@ -111,7 +122,7 @@ impl Host {
     }
 
     /// Takes the lock of `directory` without waiting; `Err` of the process that holds it, if that is known.
-    pub fn lock(&self, directory: &Path) -> Result<Result<DirectoryLock, Option<u32>>, HostError> {
+    pub(crate) fn lock(&self, directory: &Path) -> Result<Result<DirectoryLock, Option<u32>>, HostError> {
         loop {
             let handle = trying("open", directory, File::open(directory))?;
             match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
@@ -132,7 +143,7 @@ impl Host {
     }
 
     /// Opens the file system of `directory` before the first write, so that no write error is missed later.
-    pub fn durability(&self, directory: &Path) -> Result<Durability, HostError> {
+    pub(crate) fn durability(&self, directory: &Path) -> Result<Durability, HostError> {
         Ok(Durability {
             handle: trying("open", directory, File::open(directory))?,
             directory: directory.to_owned(),
@@ -157,13 +168,13 @@ fn holder(handle: &File) -> Option<u32> {
 
 /// Held as long as this value lives.
 #[derive(Debug)]
-pub struct DirectoryLock {
+pub(crate) struct DirectoryLock {
     _handle: File,
 }
 
 /// A file system that is going to be written to.
 #[derive(Debug)]
-pub struct Durability {
+pub(crate) struct Durability {
     handle: File,
     directory: PathBuf,
 }
@@ -171,8 +182,12 @@ pub struct Durability {
 impl Durability {
     /// Makes everything written since the handle was opened durable. Never retried: after an error the kernel
     /// has dropped the pages that it could not write.
-    pub fn ensure(&self, host: &Host) -> Result<(), HostError> {
-        trying("sync", &self.directory, rustix::fs::syncfs(&self.handle).map_err(io::Error::from))?;
+    pub(crate) fn ensure(&self, host: &Host) -> Result<(), HostError> {
+        trying(
+            "sync",
+            &self.directory,
+            rustix::fs::syncfs(&self.handle).map_err(io::Error::from),
+        )?;
         if syncfs_reports_errors() {
             return Ok(());
         }

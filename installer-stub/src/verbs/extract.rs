@@ -10,7 +10,7 @@ use crate::unpack;
 use crate::verbs::Context;
 
 /// Unpacks the bundle of `source` into the directory `to`.
-pub fn run(context: Context<'_>, source: &Source, to: &Path) -> Result<ExitCode> {
+pub(super) fn run(context: Context<'_>, source: &Source, to: &Path) -> Result<ExitCode> {
     let Context { host, report, .. } = context;
     host.watch_signals()?;
     let bundle = payload::open(host, source, context.options)?;
@@ -32,7 +32,10 @@ pub fn run(context: Context<'_>, source: &Source, to: &Path) -> Result<ExitCode>
 /// Whether the directory exists; anything that could be lost refuses.
 fn check_target(host: &Host, to: &Path) -> Result<bool> {
     let refuse = |found: &str| {
-        let message = format!("cannot extract to `{}`\n  expected: an empty directory, or nothing\n     found: {found}", to.display());
+        let message = format!(
+            "cannot extract to `{}`\n  expected: an empty directory, or nothing\n     found: {found}",
+            to.display()
+        );
         Err(Error::new(ExitCode::Usage, message).with_hint("name another directory with `--to`"))
     };
     match host.facts(to)?.map(|facts| facts.kind) {
@@ -46,8 +49,15 @@ fn check_target(host: &Host, to: &Path) -> Result<bool> {
 fn unpack_into(context: Context<'_>, bundle: &Bundle, to: &Path) -> Result<()> {
     let external = bundle.open_external(context.host)?;
     let payload = bundle.payload(&external)?;
-    unpack::unpack(context.host, bundle.index(), payload, to, context.jobs(), context.report)
-        .map_err(|error| bundle.about(error))
+    unpack::unpack(
+        context.host,
+        bundle.index(),
+        payload,
+        to,
+        context.jobs(),
+        context.report,
+    )
+    .map_err(|error| bundle.about(error))
 }
 
 /// Leaves the directory as it was found.

@@ -11,7 +11,7 @@ use crate::verbs::Context;
 use crate::verbs::plan::{Prepared, table};
 
 /// Installs the bundle of `source`.
-pub fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
+pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
     preflight::judge(&preflight::check_root(context.host)?)?;
     context.host.watch_signals()?;
     let bundle = payload::open(context.host, source, context.options)?;
@@ -31,6 +31,7 @@ fn install(context: Context<'_>, bundle: &Bundle, exclusive: &Exclusive) -> Resu
         return already_installed(context, installed);
     }
     preflight::judge(&prepared.problems)?;
+    preflight::warnings(&prepared.problems).for_each(|problem| report.warn(&problem.for_people()));
     let plan = prepared.plan()?;
     if !context.options.yes {
         host.tell(&table(bundle, prepared.member, &plan));
@@ -45,7 +46,10 @@ fn install(context: Context<'_>, bundle: &Bundle, exclusive: &Exclusive) -> Resu
         closings: plan.closings,
     };
     exclusive.run(host, report, purpose, Some(&staging))?;
-    let text = format!("installed {} as {}", plan.receipt.release, plan.receipt.identity.role);
+    let text = format!(
+        "installed {} as {}",
+        plan.receipt.release, plan.receipt.identity.role
+    );
     report.outcome(
         &text,
         &serde_json::json!({"event": "installed", "release": plan.receipt.release, "identity": plan.receipt.identity}),

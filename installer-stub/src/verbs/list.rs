@@ -1,6 +1,7 @@
 //! `list`: what a bundle holds.
 
 use bundle_format::index::{Entry, EntryKind};
+use serde_json::json;
 
 use crate::cli::Source;
 use crate::error::{ExitCode, Result};
@@ -9,7 +10,7 @@ use crate::report::Audience;
 use crate::verbs::Context;
 
 /// Lists the entries of the bundle of `source`.
-pub fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
+pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
     let bundle = payload::open(context.host, source, context.options)?;
     if context.report.audience() == Audience::Programs {
         for entry in &bundle.index().entries {
@@ -28,22 +29,25 @@ fn line(entry: &Entry) -> String {
         EntryKind::File { .. } => ('-', "", ""),
         EntryKind::Symlink { target } => ('l', " -> ", target.as_str()),
     };
-    format!("{kind}{:04o} {:>12} {}{arrow}{target}\n", entry.mode, entry.size(), entry.path)
+    format!(
+        "{kind}{:04o} {:>12} {}{arrow}{target}\n",
+        entry.mode,
+        entry.size(),
+        entry.path
+    )
 }
 
 fn object(entry: &Entry) -> serde_json::Value {
-    let mut object = serde_json::json!({"path": entry.path, "mode": entry.mode, "mtime": entry.mtime});
+    let Entry {
+        path, mode, mtime, ..
+    } = entry;
     match &entry.kind {
-        EntryKind::Directory => object["kind"] = "directory".into(),
+        EntryKind::Directory => json!({"path": path, "mode": mode, "mtime": mtime, "kind": "directory"}),
         EntryKind::File { size, sha256, .. } => {
-            object["kind"] = "file".into();
-            object["size"] = (*size).into();
-            object["sha256"] = sha256.to_string().into();
+            json!({"path": path, "mode": mode, "mtime": mtime, "kind": "file", "size": size, "sha256": sha256})
         }
         EntryKind::Symlink { target } => {
-            object["kind"] = "symlink".into();
-            object["target"] = target.as_str().into();
+            json!({"path": path, "mode": mode, "mtime": mtime, "kind": "symlink", "target": target})
         }
     }
-    object
 }

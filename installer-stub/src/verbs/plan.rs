@@ -19,7 +19,7 @@ use crate::report::size;
 use crate::verbs::Context;
 
 /// Shows what `install` would do with the bundle of `source`.
-pub fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
+pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
     preflight::judge(&preflight::check_root(context.host)?)?;
     let bundle = payload::open(context.host, source, context.options)?;
     let prepared = Prepared::new(context, &bundle, &[])?;
@@ -48,6 +48,7 @@ pub fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
         return Ok(ExitCode::Done);
     }
     preflight::judge(&prepared.problems)?;
+    preflight::warnings(&prepared.problems).for_each(|problem| context.report.warn(&problem.for_people()));
     Ok(ExitCode::Done)
 }
 
@@ -82,7 +83,8 @@ impl<'a> Prepared<'a> {
             layout,
         };
         if let Some(site) = prepared.site() {
-            site.check(&prepared.identity).map_err(|error| bundle.about(error))?;
+            site.check(&prepared.identity)
+                .map_err(|error| bundle.about(error))?;
         }
         let findings = preflight::look(host, prepared.subject())?;
         prepared.problems = preflight::problems(prepared.subject(), prepared.installed.as_ref(), &findings);
@@ -96,7 +98,10 @@ impl<'a> Prepared<'a> {
     }
 
     fn site(&self) -> Option<&Site> {
-        self.bundle.pinned.as_ref().and_then(|pinned| pinned.site.as_ref())
+        self.bundle
+            .pinned
+            .as_ref()
+            .and_then(|pinned| pinned.site.as_ref())
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -150,7 +155,13 @@ pub(super) fn table(bundle: &Bundle, member: Option<&index::Host>, plan: &Plan) 
     let description = bundle.description();
     let mut text = String::new();
     let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<10} {value}\n"));
-    line("site", &format!("{}, sequence {}", plan.receipt.identity.site, plan.receipt.identity.sequence));
+    line(
+        "site",
+        &format!(
+            "{}, sequence {}",
+            plan.receipt.identity.site, plan.receipt.identity.sequence
+        ),
+    );
     line("role", description.role.as_str());
     if !description.recipe.summary.is_empty() {
         line("", &description.recipe.summary);
@@ -158,7 +169,10 @@ pub(super) fn table(bundle: &Bundle, member: Option<&index::Host>, plan: &Plan) 
     if let Some(member) = member {
         line("host", &format!("{} ({})", member.name, member.address));
     }
-    line("profile", &format!("{} {}", description.profile, description.profile_version));
+    line(
+        "profile",
+        &format!("{} {}", description.profile, description.profile_version),
+    );
     line("release", &plan.receipt.release);
     line("size", &size(bundle.index().installed_size()));
     for key in bundle.signers() {

@@ -11,7 +11,7 @@ use crate::service;
 use crate::verbs::Context;
 
 /// Shows what is installed. Changes nothing.
-pub fn run(context: Context<'_>) -> Result<ExitCode> {
+pub(super) fn run(context: Context<'_>) -> Result<ExitCode> {
     let host = context.host;
     let layout = context.installed_layout()?;
     let site = keyring::site(host, &layout)?;
@@ -27,7 +27,10 @@ pub fn run(context: Context<'_>) -> Result<ExitCode> {
         None => text.push_str(&format!("nothing is installed of {}\n", layout.product())),
     }
     if let Some(site) = &site {
-        text.push_str(&format!("{:<10} {}, highest sequence {}\n", "site", site.site, site.sequence));
+        text.push_str(&format!(
+            "{:<10} {}, highest sequence {}\n",
+            "site", site.site, site.sequence
+        ));
     }
     if let Some(unfinished) = &unfinished {
         text.push_str(&format!(
@@ -86,7 +89,10 @@ fn describe(receipt: &Receipt, health: &Health) -> String {
     let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<10} {value}\n"));
     line("release", &receipt.release);
     line("role", receipt.identity.role.as_str());
-    line("profile", &format!("{} {}", receipt.profile, receipt.profile_version));
+    line(
+        "profile",
+        &format!("{} {}", receipt.profile, receipt.profile_version),
+    );
     if let Some(host) = &receipt.host {
         line("host", host);
     }
@@ -95,7 +101,10 @@ fn describe(receipt: &Receipt, health: &Health) -> String {
         line("signed by", &format!("key {key} …"));
     }
     for (service, active) in &health.services {
-        line("service", &format!("{service}: {}", if *active { "active" } else { "not active" }));
+        line(
+            "service",
+            &format!("{service}: {}", if *active { "active" } else { "not active" }),
+        );
     }
     line(
         "files",
@@ -105,7 +114,10 @@ fn describe(receipt: &Receipt, health: &Health) -> String {
         },
     );
     for drift in health.drift.iter().take(20) {
-        line("", &format!("{} {}: {}", drift.kind, drift.path.display(), drift.detail));
+        line(
+            "",
+            &format!("{} {}: {}", drift.kind, drift.path.display(), drift.detail),
+        );
     }
     text
 }
@@ -118,7 +130,11 @@ fn date(seconds: u64) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     format!(
         "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC",

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use crate::action::{Action, Closing};
 use crate::error::{ExitCode, Result};
 use crate::host::{Host, beside};
-use crate::layout::Layout;
+use crate::layout::{Layout, ancestors_below};
 use crate::preflight;
 use crate::receipt::{self, Receipt};
 use crate::transaction::{Exclusive, Purpose};
 use crate::verbs::Context;
 
 /// Removes what is installed, with its data too if `purge`.
-pub fn run(context: Context<'_>, purge: bool) -> Result<ExitCode> {
+pub(super) fn run(context: Context<'_>, purge: bool) -> Result<ExitCode> {
     preflight::judge(&preflight::check_root(context.host)?)?;
     context.host.watch_signals()?;
     let layout = context.installed_layout()?;
@@ -28,15 +28,25 @@ pub fn run(context: Context<'_>, purge: bool) -> Result<ExitCode> {
 fn uninstall(context: Context<'_>, layout: &Layout, exclusive: &Exclusive, purge: bool) -> Result<ExitCode> {
     let Context { host, report, .. } = context;
     let Some(receipt) = receipt::installed(host, layout)? else {
-        report.outcome("nothing is installed", &serde_json::json!({"event": "nothing-installed"}))?;
+        report.outcome(
+            "nothing is installed",
+            &serde_json::json!({"event": "nothing-installed"}),
+        )?;
         return Ok(ExitCode::Done);
     };
     let actions = actions(host, layout, &receipt, purge)?;
     if !context.options.yes {
-        let text: String = actions.iter().map(|action| format!("  {}\n", action.describe())).collect();
+        let text: String = actions
+            .iter()
+            .map(|action| format!("  {}\n", action.describe()))
+            .collect();
         host.tell(&format!("what is going to be done:\n{text}"));
     }
-    context.confirm(if purge { "uninstall, data and logs included?" } else { "uninstall?" })?;
+    context.confirm(if purge {
+        "uninstall, data and logs included?"
+    } else {
+        "uninstall?"
+    })?;
     let purpose = Purpose {
         verb: "uninstall",
         release: receipt.release.clone(),
@@ -46,10 +56,16 @@ fn uninstall(context: Context<'_>, layout: &Layout, exclusive: &Exclusive, purge
     exclusive.run(host, report, purpose, None)?;
     let left = remove_directories(host, layout, &receipt);
     for path in &left {
-        report.step(&format!("left in place, since it is not empty: `{}`", path.display()));
+        report.step(&format!(
+            "left in place, since it is not empty: `{}`",
+            path.display()
+        ));
     }
     report.outcome(
-        &format!("uninstalled {}; keys and the site's sequence stay", receipt.release),
+        &format!(
+            "uninstalled {}; keys and the site's sequence stay",
+            receipt.release
+        ),
         &serde_json::json!({"event": "uninstalled", "release": receipt.release, "left": left}),
     )?;
     Ok(ExitCode::Done)
@@ -66,7 +82,10 @@ fn actions(host: &Host, layout: &Layout, receipt: &Receipt, purge: bool) -> Resu
     let release = receipt.release_layout(layout);
     let mut paths = Vec::new();
     // Another release's link is not ours to remove.
-    if host.read_link(&release.current).is_ok_and(|target| target == release.current_target) {
+    if host
+        .read_link(&release.current)
+        .is_ok_and(|target| target == release.current_target)
+    {
         paths.push(release.current.clone());
     }
     paths.extend(receipt.files.iter().map(|file| file.path.clone()));
@@ -99,7 +118,9 @@ fn closings(layout: &Layout, receipt: &Receipt, actions: &[Action]) -> Vec<Closi
         closings.push(Closing::RemoveAccount { name: name.clone() });
     }
     // The receipt last: as long as it is there, something is left to do.
-    closings.push(Closing::Remove { path: layout.history() });
+    closings.push(Closing::Remove {
+        path: layout.history(),
+    });
     closings.push(Closing::Remove {
         path: layout.receipt(&receipt.release),
     });
@@ -119,8 +140,13 @@ fn remove_directories(host: &Host, layout: &Layout, receipt: &Receipt) -> Vec<Pa
     ];
     let mut directories = receipt.directories.clone();
     // An earlier installation made these if this one did not; only empty ones go.
-    directories.extend(of_product.iter().filter(|path| !receipt.directories.contains(path)).cloned());
+    for data in &receipt.data {
+        directories.extend(ancestors_below(&layout.state(), data));
+        directories.extend(ancestors_below(&layout.log(), data));
+    }
+    directories.extend(of_product);
     directories.sort();
+    directories.dedup();
     let left = host.remove_empty(&directories);
     left.into_iter()
         .filter(|path| !kept.contains(path))
