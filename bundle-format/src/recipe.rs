@@ -114,7 +114,6 @@ const fn default_mode() -> u32 {
 
 /// Edits a file that an artifact brought.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Patch {
     /// The file in the release.
     pub file: RelPath,
