@@ -64,7 +64,6 @@ pub(crate) struct ReleaseEntry {
     /// Permission bits.
     pub mode: u32,
     /// What it is.
-    #[serde(flatten)]
     pub content: Content,
 }
 
