@@ -99,8 +99,14 @@ struct Work<'a> {
 fn run(work: &Work<'_>, workers: usize, report: &Report<'_>) -> Result<()> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(|| work.until_done())).collect();
-        while !threads.iter().all(|thread| thread.is_finished()) {
-            report.progress(&work.done, work.index.tar_length());
+        for round in 0_u64.. {
+            if threads.iter().all(|thread| thread.is_finished()) {
+                break;
+            }
+            // Eyes are slow, small bundles are not.
+            if round % 20 == 0 {
+                report.progress(&work.done, work.index.tar_length());
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
     });
