@@ -2,8 +2,17 @@
 
 pub mod archive;
 pub mod cache;
+pub mod cli;
+pub mod commands;
+pub mod error;
 pub mod fetch;
+pub mod inspect;
 pub mod lockfile;
 pub mod manifest;
+pub mod pack;
 pub mod report;
+pub mod run_file;
+pub mod sign;
+pub mod stub;
 pub mod tree;
+pub mod verify;

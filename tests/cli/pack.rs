@@ -1,0 +1,13 @@
+//! `pack`, `keygen`, `inspect` and `verify` with real files, judged by stock minisign, sha256sum, zstd and tar.
+#![cfg(unix)]
+
+#[path = "pack/bench.rs"]
+mod bench;
+#[path = "pack/determinism.rs"]
+mod determinism;
+#[path = "pack/keys.rs"]
+mod keys;
+#[path = "pack/refusals.rs"]
+mod refusals;
+#[path = "pack/stock_tools.rs"]
+mod stock_tools;
