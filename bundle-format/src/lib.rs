@@ -9,11 +9,13 @@ mod error;
 pub mod index;
 mod limits;
 mod names;
+pub mod patch;
 mod read_at;
 mod reader;
 pub mod recipe;
 mod rel_path;
 mod signature;
+pub mod template;
 mod trailer;
 mod writer;
 

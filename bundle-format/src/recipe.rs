@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Name, RelPath};
+use crate::{Name, RelPath, template};
 
 /// What has to be done for one role.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,23 @@ pub struct Variable {
     #[serde(default)]
     pub default: Option<String>,
 }
+
+/// The variables that every recipe can refer to without declaring them, with their meaning. All others are
+/// declared by the recipe, and their values come with the signed host table.
+pub const BUILT_IN_VARIABLES: &[(&str, &str)] = &[
+    ("current", "absolute path of the link to the active release"),
+    ("release", "absolute path of the release directory"),
+    ("java_home", "absolute path of the bundled Java, below `current`"),
+    ("state", "directory for state, `/var/lib/<product>`"),
+    ("log", "directory for logs, `/var/log/<product>`"),
+    ("user", "name of the service account, empty without one"),
+    ("site.name", "the site's name"),
+    ("host.name", "the machine's name in the site file"),
+    (
+        "host.address",
+        "the address that the other machines reach this one at",
+    ),
+];
 
 /// Puts an artifact's tree, or parts of it, into the release. Done at build time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +130,8 @@ const fn once() -> usize {
     1
 }
 
-/// One kind of edit. Everything but the found values stays byte for byte.
+/// One kind of edit. Everything but the found values stays byte for byte. All texts are *rendered*, not only the
+/// values: what a vendor calls a key or a variable can then be data too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Edit {
@@ -154,6 +172,32 @@ pub enum Edit {
         /// The new value, *rendered*.
         value: String,
     },
+}
+
+impl Edit {
+    /// The edit with the values filled into every one of its texts.
+    pub fn render(&self, values: &BTreeMap<String, String>) -> Result<Self, template::Error> {
+        let mut rendered = self.clone();
+        for text in rendered.texts_mut() {
+            *text = template::render(text, values)?;
+        }
+        Ok(rendered)
+    }
+
+    fn texts_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Property { key, value } => vec![key, value],
+            Self::XmlAttribute {
+                element,
+                attribute,
+                value,
+            } => vec![element, attribute, value],
+            Self::XmlText { element, value } => vec![element, value],
+            Self::ShellAssignment { name, value } | Self::BatchAssignment { name, value } => {
+                vec![name, value]
+            }
+        }
+    }
 }
 
 /// A program of the release that is run once while staging, with `JAVA_HOME` set to the bundled Java. Whatever
