@@ -1,11 +1,15 @@
 //! The verbs, one module each, and what they share.
 
+mod artifacts;
+mod build;
+mod check;
 mod completions;
 mod inspect;
 mod keygen;
 mod output;
 mod pack;
 mod session;
+mod site;
 mod verify;
 
 use crate::cli::{Cli, Verb};
@@ -20,12 +24,12 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Inspect(arguments) => inspect::run(arguments, &session),
         Verb::Verify(arguments) => verify::run(arguments, &session),
         Verb::Completions(arguments) => completions::run(arguments),
-        Verb::Demo(_)
-        | Verb::Check(_)
-        | Verb::Add(_)
-        | Verb::Pin(_)
-        | Verb::Lock(_)
-        | Verb::Fetch(_)
-        | Verb::Build(_) => unimplemented!("waits for the manifests"),
+        Verb::Check(arguments) => check::run(arguments, &session),
+        Verb::Add(arguments) => artifacts::add(arguments, &session),
+        Verb::Pin(arguments) => artifacts::pin(arguments, &session),
+        Verb::Lock(arguments) => artifacts::lock(arguments, &session),
+        Verb::Fetch(arguments) => artifacts::fetch(arguments, &session),
+        Verb::Build(arguments) => build::run(arguments, &session),
+        Verb::Demo(_) => unimplemented!("waits for the sample"),
     }
 }

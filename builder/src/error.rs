@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::{archive, fetch, lockfile, pack, run_file, sign, stub, verify};
+use crate::{archive, build, cache, fetch, lockfile, pack, run_file, sign, stub, tree, verify};
 
 /// The command line asks for something that is not there.
 #[derive(Debug, thiserror::Error)]
@@ -103,12 +103,15 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         Usage,
         Failure,
         archive::ArchiveError,
+        build::Error,
+        cache::CacheError,
         fetch::FetchError,
         lockfile::LockError,
         pack::Error,
         run_file::Error,
         sign::Error,
         stub::Error,
+        tree::TreeError,
         verify::Error,
     ]
 }

@@ -1,7 +1,9 @@
 //! `servoy-bundle`: turns pinned manifests into signed run files.
 
 pub mod archive;
+pub mod build;
 pub mod cache;
+pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod error;
@@ -13,6 +15,7 @@ pub mod pack;
 pub mod report;
 pub mod run_file;
 pub mod sign;
+pub mod site;
 pub mod stub;
 pub mod tree;
 pub mod verify;

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use bundle_format::{Keyring, PublicKey};
 use serde::Serialize;
 
+use crate::cache::{self, Cache};
 use crate::cli::{Global, Signing};
 use crate::error::{Failure, OutputClosed, Usage};
 use crate::report::{Output, Reporter};
@@ -17,6 +18,8 @@ use crate::sign::{self, PASSWORD_VARIABLE, SecretKey};
 pub(super) struct Session {
     pub(super) reporter: Reporter,
     pub(super) jobs: NonZeroUsize,
+    pub(super) ca_file: Option<PathBuf>,
+    cache_directory: Option<PathBuf>,
     json: bool,
     verbose: bool,
 }
@@ -31,12 +34,27 @@ impl Session {
             },
         };
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let usual_cache = || cache::default_dir(|name| std::env::var_os(name));
         Self {
             reporter: Reporter::new(output),
             jobs: global.jobs.unwrap_or(processors),
+            ca_file: global.ca_file.clone(),
+            cache_directory: global.cache.clone().or_else(usual_cache),
             json: global.json,
             verbose: global.verbose,
         }
+    }
+
+    /// The cache of downloads.
+    pub(super) fn cache(&self) -> anyhow::Result<Cache> {
+        Ok(Cache::open(self.cache_directory()?)?)
+    }
+
+    /// Where the cache lies; there is room for scratch files too.
+    pub(super) fn cache_directory(&self) -> Result<&Path, Usage> {
+        self.cache_directory.as_deref().ok_or_else(|| {
+            Usage::new("there is no home directory to keep the cache in").with_hint("name one with `--cache`")
+        })
     }
 
     /// Prints a result on stdout: `text` for people, `value` as one line of JSON.
@@ -67,17 +85,21 @@ pub(super) fn print_text(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Opens every secret key of the command line.
-pub(super) fn secret_keys(signing: &Signing) -> anyhow::Result<Vec<SecretKey>> {
+/// Refuses a command line without a secret key, before anything else is done.
+pub(super) fn require_keys(signing: &Signing) -> Result<(), Usage> {
     if signing.secret_keys.is_empty() {
         return Err(
-            Usage::new("a run file needs a signature: no secret key was given")
-                .with_hint(
-                    "`servoy-bundle keygen --out DIR` makes a key pair; add `--secret-key DIR/site.key`",
-                )
-                .into(),
+            Usage::new("a run file needs a signature: no secret key was given").with_hint(
+                "`servoy-bundle keygen --out DIR` makes a key pair; add `--secret-key DIR/site.key`",
+            ),
         );
     }
+    Ok(())
+}
+
+/// Opens every secret key of the command line.
+pub(super) fn secret_keys(signing: &Signing) -> anyhow::Result<Vec<SecretKey>> {
+    require_keys(signing)?;
     let open = |path: &PathBuf| -> Result<SecretKey, sign::Error> {
         SecretKey::open(path, |path| {
             match unattended_password(signing.password_file.as_deref())? {
