@@ -113,8 +113,8 @@ const fn default_mode() -> u32 {
 }
 
 /// Edits a file that an artifact brought.
+// Unknown keys are refused by `Edit`, which sees all that are left: serde cannot do both on one struct.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Patch {
     /// The file in the release.
     pub file: RelPath,
