@@ -1,0 +1,120 @@
+//! The command line, as data.
+
+use std::path::PathBuf;
+
+use bundle_format::Fingerprint;
+use clap::{Args, Parser, Subcommand};
+
+/// Installs what a run file carries, and looks after it.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about = "Installs what a run file carries, and looks after it",
+    after_help = "Examples:
+  sudo ./site-terracotta.run                     install what this file carries, asking first
+  sudo ./site-terracotta.run plan                show what would be done, touch nothing
+  sudo servoy-cluster install /media/stick/x.run read a newer run file without starting it
+  servoy-cluster status                          what is installed, and whether it is well
+
+Exit codes: 0 done, 1 failed and the machine is as it was, 2 usage, 3 bundle rejected, 4 preflight refused,
+5 undo incomplete, 6 drift or ill health, 7 busy, 130 interrupted and the machine is as it was"
+)]
+pub(crate) struct Cli {
+    /// What to do; without one, a run file installs itself.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    /// What every verb takes.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Install a bundle
+    Install(Source),
+    /// Show what is installed and whether it is well
+    Status,
+    /// Remove what was installed; keys and the site's sequence stay
+    Uninstall {
+        /// Also remove data and logs
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Show what `install` would do, touching nothing
+    Plan(Source),
+    /// Check signature, stub and every byte of a run file
+    Verify {
+        #[command(flatten)]
+        source: Source,
+        /// Check the installed files against the receipt instead
+        #[arg(long, conflicts_with = "file")]
+        installed: bool,
+    },
+    /// List the files of a bundle
+    List(Source),
+    /// Unpack the files of a bundle into a directory, without installing them
+    Extract {
+        #[command(flatten)]
+        source: Source,
+        /// The directory; it must be empty or not exist
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+}
+
+/// Which bundle.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Source {
+    /// Run file to read, never to execute; without one, this executable itself
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Place everything under DIR; services are written, not registered or started
+    #[arg(long, global = true, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+    /// This machine's name in the signed host table
+    #[arg(long, global = true, value_name = "NAME")]
+    pub host: Option<String>,
+    /// Answer the plan's question with yes; never answers for a key
+    #[arg(long, global = true)]
+    pub yes: bool,
+    /// Number of threads that unpack and verify
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// Print one JSON object a line on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Leave services stopped
+    #[arg(long, global = true)]
+    pub no_start: bool,
+    /// Public key that must have signed the bundle; bring it another way than the run file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub trust_key: Option<PathBuf>,
+    /// SHA-256 fingerprint of that key, as on the walk sheet
+    #[arg(long, global = true, value_name = "HEX", conflicts_with = "trust_key")]
+    pub trust_fingerprint: Option<Fingerprint>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_may_follow_the_verb() {
+        let cli = Cli::parse_from(["x", "install", "a.run", "--root", "/r", "--yes"]);
+        assert!(cli.options.yes);
+        assert_eq!(cli.options.root, PathBuf::from("/r"));
+    }
+}

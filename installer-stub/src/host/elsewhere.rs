@@ -1,0 +1,107 @@
+//! Where Unix is not: enough to build and to read bundles. Installing is refused by preflight, since no target
+//! of these platforms is installable yet.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
+
+use super::{Host, HostError, trying};
+
+fn not_supported<T>() -> io::Result<T> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "not supported on this platform yet",
+    ))
+}
+
+pub(super) fn watch_signals(_flag: &Arc<AtomicBool>) -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default().to_lowercase()
+}
+
+pub(super) fn is_administrator() -> bool {
+    false
+}
+
+pub(super) fn mode(_metadata: &Metadata) -> u32 {
+    0
+}
+
+pub(super) fn set_mode(_path: &Path, _mode: u32) -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn set_file_mode(_file: &File, _mode: u32) -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn create_privately(_options: &mut OpenOptions) {}
+
+pub(super) fn symlink(_target: &str, _link: &Path) -> io::Result<()> {
+    not_supported()
+}
+
+pub(super) fn set_directory_time(_path: &Path, _time: SystemTime) -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn set_link_time(_path: &Path, _seconds: i64) -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn sync_directory(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn lead_own_group(_command: &mut Command) {}
+
+pub(super) fn end_group(_child: &Child) {}
+
+impl Host {
+    /// Whether this process may write to a directory.
+    pub fn may_write(&self, _directory: &Path) -> bool {
+        true
+    }
+
+    /// Gives a path to an account.
+    pub fn give_to(&self, path: &Path, _account: &str) -> crate::error::Result<()> {
+        Ok(trying("change the owner of", path, not_supported())?)
+    }
+
+    /// Free bytes and inodes of a file system.
+    pub fn free_space(&self, path: &Path) -> Result<(u64, Option<u64>), HostError> {
+        trying("measure the free space of", path, not_supported())
+    }
+
+    /// Takes the lock of `directory`.
+    pub fn lock(&self, directory: &Path) -> Result<Result<DirectoryLock, Option<u32>>, HostError> {
+        trying("lock", directory, not_supported())
+    }
+
+    /// Opens the file system of `directory`.
+    pub fn durability(&self, directory: &Path) -> Result<Durability, HostError> {
+        trying("open", directory, not_supported())
+    }
+}
+
+/// Held as long as this value lives.
+#[derive(Debug)]
+pub struct DirectoryLock;
+
+/// A file system that is going to be written to.
+#[derive(Debug)]
+pub struct Durability;
+
+impl Durability {
+    /// Makes everything written since durable.
+    pub fn ensure(&self, _host: &Host) -> Result<(), HostError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,212 @@
+//! What only Unix knows.
+
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
+
+use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_OMIT};
+use rustix::process::{Pid, Signal};
+
+use super::{Host, HostError, trying};
+
+pub(super) fn watch_signals(flag: &Arc<AtomicBool>) -> io::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(flag))?;
+    }
+    Ok(())
+}
+
+pub(super) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+pub(super) fn is_administrator() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+pub(super) fn mode(metadata: &Metadata) -> u32 {
+    metadata.mode() & 0o7777
+}
+
+pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(mode))
+}
+
+pub(super) fn set_file_mode(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+pub(super) fn create_privately(options: &mut OpenOptions) {
+    options.mode(0o600);
+}
+
+pub(super) fn symlink(target: &str, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+pub(super) fn set_directory_time(path: &Path, time: SystemTime) -> io::Result<()> {
+    File::open(path)?.set_modified(time)
+}
+
+pub(super) fn set_link_time(path: &Path, seconds: i64) -> io::Result<()> {
+    let times = Timestamps {
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT,
+        },
+        last_modification: Timespec {
+            tv_sec: seconds,
+            tv_nsec: 0,
+        },
+    };
+    Ok(rustix::fs::utimensat(
+        CWD,
+        path,
+        &times,
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?)
+}
+
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+pub(super) fn lead_own_group(command: &mut Command) {
+    command.process_group(0);
+}
+
+/// Ends every process of the group that `child` leads.
+pub(super) fn end_group(child: &Child) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let Some(group) = group {
+        // A group that has ended by itself is what we want.
+        let _gone = rustix::process::kill_process_group(group, Signal::KILL);
+    }
+}
+
+impl Host {
+    /// Whether this process may write to a directory; false on a read-only file system too.
+    pub(crate) fn may_write(&self, directory: &Path) -> bool {
+        rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_ok()
+    }
+
+    /// Gives a path to an account and its group of the same name.
+    pub(crate) fn give_to(&self, path: &Path, account: &str) -> crate::error::Result<()> {
+        let path = path.display().to_string();
+        self.run_system(
+            "chown",
+            &["--no-dereference", &format!("{account}:"), "--", &path],
+        )
+        .map(drop)
+    }
+
+    /// Free bytes and inodes for the file system that `path`, or its nearest existing parent, lies on. A file
+    /// system without a fixed number of inodes has `None`.
+    pub(crate) fn free_space(&self, path: &Path) -> Result<(u64, Option<u64>), HostError> {
+        let existing = path
+            .ancestors()
+            .find(|ancestor| ancestor.exists())
+            .unwrap_or(path);
+        let found = rustix::fs::statvfs(existing).map_err(io::Error::from);
+        let found = trying("measure the free space of", existing, found)?;
+        let bytes = found.f_bavail.saturating_mul(found.f_frsize);
+        let inodes = (found.f_files > 0).then_some(found.f_favail);
+        Ok((bytes, inodes))
+    }
+
+    /// Takes the lock of `directory` without waiting; `Err` of the process that holds it, if that is known.
+    pub(crate) fn lock(&self, directory: &Path) -> Result<Result<DirectoryLock, Option<u32>>, HostError> {
+        loop {
+            let handle = trying("open", directory, File::open(directory))?;
+            match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Err(holder(&handle))),
+                Err(error) => return trying("lock", directory, Err(error.into())),
+            }
+            // The one who held it before may have removed the directory meanwhile.
+            let locked = trying("look at", directory, handle.metadata())?;
+            match fs::metadata(directory) {
+                Ok(named) if (named.dev(), named.ino()) == (locked.dev(), locked.ino()) => {
+                    return Ok(Ok(DirectoryLock { _handle: handle }));
+                }
+                Ok(_) => {}
+                Err(error) => return trying("lock", directory, Err(error)),
+            }
+        }
+    }
+
+    /// Opens the file system of `directory` before the first write, so that no write error is missed later.
+    pub(crate) fn durability(&self, directory: &Path) -> Result<Durability, HostError> {
+        Ok(Durability {
+            handle: trying("open", directory, File::open(directory))?,
+            directory: directory.to_owned(),
+        })
+    }
+}
+
+/// The process that holds the lock of `handle`, as the kernel lists it.
+fn holder(handle: &File) -> Option<u32> {
+    let inode = handle.metadata().ok()?.ino().to_string();
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            [_, "FLOCK", _, _, process, place, ..] if place.rsplit(':').next() == Some(&inode) => {
+                process.parse().ok()
+            }
+            _ => None,
+        }
+    })
+}
+
+/// Held as long as this value lives.
+#[derive(Debug)]
+pub(crate) struct DirectoryLock {
+    _handle: File,
+}
+
+/// A file system that is going to be written to.
+#[derive(Debug)]
+pub(crate) struct Durability {
+    handle: File,
+    directory: PathBuf,
+}
+
+impl Durability {
+    /// Makes everything written since the handle was opened durable. Never retried: after an error the kernel
+    /// has dropped the pages that it could not write.
+    pub(crate) fn ensure(&self, host: &Host) -> Result<(), HostError> {
+        trying(
+            "sync",
+            &self.directory,
+            rustix::fs::syncfs(&self.handle).map_err(io::Error::from),
+        )?;
+        if syncfs_reports_errors() {
+            return Ok(());
+        }
+        for (path, facts) in host.walk(&self.directory)? {
+            if matches!(facts.kind, super::FileKind::File | super::FileKind::Directory) {
+                let synced = File::open(&path).and_then(|file| file.sync_all());
+                trying("sync", &path, synced)?;
+            }
+        }
+        trying("sync", &self.directory, self.handle.sync_all())
+    }
+}
+
+/// Linux 5.8 and later report write errors from `syncfs`; before, only `fsync` did.
+fn syncfs_reports_errors() -> bool {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse::<u32>().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (5, 8)
+}

@@ -1,0 +1,67 @@
+//! `install`: stage, then activate, whole or not at all.
+
+use crate::cli::Source;
+use crate::error::{ExitCode, Result};
+use crate::payload::{self, Bundle};
+use crate::preflight;
+use crate::receipt::Receipt;
+use crate::staging::Staging;
+use crate::transaction::{Exclusive, Purpose};
+use crate::verbs::Context;
+use crate::verbs::plan::{Prepared, table};
+
+/// Installs the bundle of `source`.
+pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
+    preflight::judge(&preflight::check_root(context.host)?)?;
+    context.host.watch_signals()?;
+    let bundle = payload::open(context.host, source, context.options)?;
+    let layout = bundle.layout(context.host);
+    let exclusive = Exclusive::take(context.host, &layout, context.report)?;
+    let installed = install(context, &bundle, &exclusive);
+    if installed.is_err() {
+        exclusive.release(context.host);
+    }
+    installed
+}
+
+fn install(context: Context<'_>, bundle: &Bundle, exclusive: &Exclusive) -> Result<ExitCode> {
+    let Context { host, report, .. } = context;
+    let prepared = Prepared::new(context, bundle, exclusive.directories())?;
+    if let Some(installed) = prepared.installed.as_ref().filter(|_| prepared.is_installed()) {
+        return already_installed(context, installed);
+    }
+    preflight::judge(&prepared.problems)?;
+    preflight::warnings(&prepared.problems).for_each(|problem| report.warn(&problem.for_people()));
+    let plan = prepared.plan()?;
+    if !context.options.yes {
+        host.tell(&table(bundle, prepared.member, &plan));
+    }
+    context.confirm("install?")?;
+    bundle.verify_stub()?;
+    let staging = Staging::new(host, bundle, &prepared.release, &plan, context.jobs(), report)?;
+    let purpose = Purpose {
+        verb: "install",
+        release: plan.receipt.release.clone(),
+        actions: plan.actions,
+        closings: plan.closings,
+    };
+    exclusive.run(host, report, purpose, Some(&staging))?;
+    let text = format!(
+        "installed {} as {}",
+        plan.receipt.release, plan.receipt.identity.role
+    );
+    report.outcome(
+        &text,
+        &serde_json::json!({"event": "installed", "release": plan.receipt.release, "identity": plan.receipt.identity}),
+    )?;
+    Ok(ExitCode::Done)
+}
+
+fn already_installed(context: Context<'_>, installed: &Receipt) -> Result<ExitCode> {
+    let text = format!("{} is already installed; nothing was done", installed.release);
+    context.report.outcome(
+        &text,
+        &serde_json::json!({"event": "already-installed", "release": installed.release, "identity": installed.identity}),
+    )?;
+    Ok(ExitCode::Done)
+}

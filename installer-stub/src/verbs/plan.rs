@@ -1,0 +1,191 @@
+//! `plan`: what `install` would do, touching nothing.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use bundle_format::{Identity, index};
+
+use crate::action::{self, Action};
+use crate::cli::Source;
+use crate::error::{ExitCode, Result};
+use crate::journal;
+use crate::keyring::Site;
+use crate::layout::{Layout, ReleaseLayout};
+use crate::payload::{self, Bundle};
+use crate::plan::{self, Circumstances, Plan, Subject};
+use crate::preflight::{self, Problem};
+use crate::receipt::{self, Receipt};
+use crate::report::size;
+use crate::verbs::Context;
+
+/// Shows what `install` would do with the bundle of `source`.
+pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
+    preflight::judge(&preflight::check_root(context.host)?)?;
+    let bundle = payload::open(context.host, source, context.options)?;
+    let prepared = Prepared::new(context, &bundle, &[])?;
+    let plan = prepared.plan()?;
+    let mut text = table(&bundle, prepared.member, &plan);
+    if let Some(unfinished) = journal::read(context.host, &prepared.layout.journal())? {
+        text.push_str(&format!(
+            "first, an earlier `{}` of {} that did not finish would be put right\n",
+            unfinished.begin.verb, unfinished.begin.release
+        ));
+    }
+    let same = prepared.is_installed();
+    if same {
+        text.push_str("this release is installed already: nothing would be done\n");
+    }
+    let object = serde_json::json!({
+        "event": "plan",
+        "identity": prepared.identity,
+        "host": prepared.member.map(|member| &member.name),
+        "installed": same,
+        "actions": if same { Vec::new() } else { plan.actions },
+        "problems": prepared.problems,
+    });
+    context.report.data(&text, &object)?;
+    if same {
+        return Ok(ExitCode::Done);
+    }
+    preflight::judge(&prepared.problems)?;
+    preflight::warnings(&prepared.problems).for_each(|problem| context.report.warn(&problem.for_people()));
+    Ok(ExitCode::Done)
+}
+
+/// Everything that a plan depends on, found out once.
+#[derive(Debug)]
+pub(super) struct Prepared<'a> {
+    context: Context<'a>,
+    bundle: &'a Bundle,
+    made: &'a [PathBuf],
+    identity: Identity,
+    pub(super) layout: Layout,
+    pub(super) release: ReleaseLayout,
+    pub(super) member: Option<&'a index::Host>,
+    pub(super) installed: Option<Receipt>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl<'a> Prepared<'a> {
+    /// Looks at the machine. `made` are directories that this run has made already.
+    pub(super) fn new(context: Context<'a>, bundle: &'a Bundle, made: &'a [PathBuf]) -> Result<Self> {
+        let host = context.host;
+        let layout = bundle.layout(host);
+        let mut prepared = Self {
+            context,
+            bundle,
+            made,
+            identity: bundle.identity(),
+            release: bundle.release(&layout),
+            member: bundle.host(host, context.options.host.as_deref())?,
+            installed: receipt::installed(host, &layout)?,
+            problems: Vec::new(),
+            layout,
+        };
+        if let Some(site) = prepared.site() {
+            site.check(&prepared.identity)
+                .map_err(|error| bundle.about(error))?;
+        }
+        let findings = preflight::look(host, prepared.subject())?;
+        prepared.problems = preflight::problems(prepared.subject(), prepared.installed.as_ref(), &findings);
+        Ok(prepared)
+    }
+
+    /// Whether exactly this bundle is installed.
+    pub(super) fn is_installed(&self) -> bool {
+        let installed = self.installed.as_ref();
+        installed.is_some_and(|installed| installed.identity == self.identity)
+    }
+
+    fn site(&self) -> Option<&Site> {
+        self.bundle
+            .pinned
+            .as_ref()
+            .and_then(|pinned| pinned.site.as_ref())
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            index: self.bundle.index(),
+            identity: &self.identity,
+            signers: self.bundle.signers(),
+            member: self.member,
+            layout: &self.layout,
+            release: &self.release,
+        }
+    }
+
+    /// What is going to be done.
+    pub(super) fn plan(&self) -> Result<Plan> {
+        let host = self.context.host;
+        let system = host.is_system();
+        let account = self.bundle.description().recipe.user.as_ref();
+        let account_exists = match account {
+            Some(account) if system => action::account_exists(host, account.name.as_str())?,
+            _ => false,
+        };
+        let mut existing = BTreeSet::new();
+        for directory in plan::directories(self.subject(), host.root()) {
+            if host.exists(&directory)? {
+                existing.insert(directory);
+            }
+        }
+        let circumstances = Circumstances {
+            root: host.root(),
+            system,
+            start: !self.context.options.no_start,
+            existing,
+            made: self.made,
+            account_exists,
+            // A host's keyring is pinned once, at its first install.
+            keys: match self.bundle.pinned {
+                Some(_) => &[],
+                None => &self.bundle.vouched,
+            },
+            site: self.site(),
+            now: host.now(),
+            operator: host.operator(),
+        };
+        plan::plan(self.subject(), &circumstances)
+    }
+}
+
+/// A plan, for people.
+pub(super) fn table(bundle: &Bundle, member: Option<&index::Host>, plan: &Plan) -> String {
+    let description = bundle.description();
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<10} {value}\n"));
+    line(
+        "site",
+        &format!(
+            "{}, sequence {}",
+            plan.receipt.identity.site, plan.receipt.identity.sequence
+        ),
+    );
+    line("role", description.role.as_str());
+    if !description.recipe.summary.is_empty() {
+        line("", &description.recipe.summary);
+    }
+    if let Some(member) = member {
+        line("host", &format!("{} ({})", member.name, member.address));
+    }
+    line(
+        "profile",
+        &format!("{} {}", description.profile, description.profile_version),
+    );
+    line("release", &plan.receipt.release);
+    line("size", &size(bundle.index().installed_size()));
+    for key in bundle.signers() {
+        line("signed by", &format!("key {}", key.fingerprint()));
+    }
+    text.push_str("\nwhat is going to be done:\n");
+    for action in plan.actions.iter().filter(|action| !is_detail(action)) {
+        text.push_str(&format!("  {}\n", action.describe()));
+    }
+    text
+}
+
+/// Directories that are made on the way say little; those that belong to an account do.
+fn is_detail(action: &Action) -> bool {
+    matches!(action, Action::CreateDirectory { owner: None, .. })
+}

@@ -1,0 +1,216 @@
+//! A machine in a directory, and run files for it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use test_support::{Fake, FakeRunFile, Key};
+
+/// A machine in a directory.
+pub(crate) struct Sandbox {
+    directory: tempfile::TempDir,
+    pub(crate) key: Key,
+}
+
+/// How a run ended.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Everything below a directory: kind, mode, and content or target. A file's time of change too.
+pub(crate) type Snapshot = BTreeMap<PathBuf, String>;
+
+impl Sandbox {
+    /// A machine with some files of its own, in places where the installer works too.
+    pub(crate) fn new() -> Self {
+        let sandbox = Self {
+            directory: tempfile::tempdir().expect("a directory"),
+            key: Key::generate(),
+        };
+        for (path, content) in [
+            ("opt/other/file", "theirs"),
+            ("etc/hostname", "node\n"),
+            ("usr/local/sbin/tool", "theirs"),
+        ] {
+            let path = sandbox.root().join(path);
+            fs::create_dir_all(path.parent().expect("it has one")).expect("it is made");
+            fs::write(path, content).expect("it is written");
+        }
+        fs::write(sandbox.path("key.pub"), sandbox.key.pub_file()).expect("it is written");
+        // What would be the trusted copy on a machine: its name tells the product.
+        let copy = sandbox.path("servoy-cluster");
+        let original = Path::new(env!("CARGO_BIN_EXE_installer-stub"));
+        if fs::hard_link(original, &copy).is_err() {
+            fs::copy(original, &copy).expect("it is copied");
+        }
+        sandbox
+    }
+
+    /// A path beside the root.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The machine's root.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.path("root")
+    }
+
+    /// Writes a run file, and its payload beside it if that is external.
+    pub(crate) fn run_file(&self, name: &str, fake: &Fake) -> PathBuf {
+        self.write(name, &fake.build(&self.key))
+    }
+
+    /// Writes what was built.
+    pub(crate) fn write(&self, name: &str, built: &FakeRunFile) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, &built.bytes).expect("it is written");
+        if let (Some(payload), bundle_format::index::PayloadLocation::External(name)) =
+            (&built.payload, &built.index.payload.location)
+        {
+            fs::write(self.path(name.as_str()), payload).expect("it is written");
+        }
+        path
+    }
+
+    /// The installer with these arguments, below this machine's root.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.path("servoy-cluster"));
+        command
+            .args(arguments)
+            .args([Path::new("--root"), &self.root()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the installer to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        Ended::of(self.command(arguments).spawn().expect("it starts"))
+    }
+
+    /// Installs a run file, with this machine's key and without questions.
+    pub(crate) fn install(&self, run_file: &Path) -> Ended {
+        self.run(&self.install_arguments(run_file).each_ref().map(String::as_str))
+    }
+
+    /// What [`Self::install`] runs.
+    pub(crate) fn install_arguments(&self, run_file: &Path) -> [String; 5] {
+        [
+            "install".to_owned(),
+            run_file.display().to_string(),
+            "--yes".to_owned(),
+            "--trust-key".to_owned(),
+            self.path("key.pub").display().to_string(),
+        ]
+    }
+
+    /// What lies below the root.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::new();
+        record(&self.root(), &self.root(), &mut snapshot);
+        snapshot
+    }
+}
+
+impl Ended {
+    pub(crate) fn of(child: Child) -> Self {
+        let output = child.wait_with_output().expect("it ends");
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Asserts the exit code, showing what was said if it is another.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "\nstdout: {}\nstderr: {}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+
+    /// Asserts that people were told `text`.
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Self {
+        let said = format!("{}{}", self.stdout, self.stderr);
+        assert!(said.contains(text), "expected `{text}` in: {said}");
+        self
+    }
+}
+
+/// Asserts that two snapshots are equal, showing only what differs.
+#[track_caller]
+pub(crate) fn assert_same(before: &Snapshot, after: &Snapshot) {
+    let differs = |left: &Snapshot, right: &Snapshot| -> Vec<String> {
+        left.iter()
+            .filter(|(path, what)| right.get(*path) != Some(what))
+            .map(|(path, what)| format!("{}: {what:.120}", path.display()))
+            .collect()
+    };
+    let (gone, new) = (differs(before, after), differs(after, before));
+    assert!(
+        gone.is_empty() && new.is_empty(),
+        "before: {gone:#?}\nafter: {new:#?}"
+    );
+}
+
+/// Waits until `condition` holds.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A small bundle with everything that a tree can hold.
+pub(crate) fn small() -> Fake {
+    Fake::new()
+        .file("java/bin/java", 0o755, "#!/bin/sh\nexit 0\n")
+        .file("server/lib/a.jar", 0o644, vec![7; 10_000])
+        .file("server/lib/empty", 0o600, "")
+        .file("server/with space/ünïcode.txt", 0o444, "hello")
+        .directory("server/logs", 0o700)
+        .symlink("server/lib/link.jar", "a.jar")
+        .mtime("server/lib/a.jar", 1_000_000_000)
+}
+
+/// A bundle for which Rust code writes the recipe as JSON.
+pub(crate) fn with_recipe(fake: Fake, recipe: &str) -> Fake {
+    let mut fake = fake;
+    fake.description.recipe = serde_json::from_str(recipe).expect("a recipe");
+    fake
+}
+
+fn record(root: &Path, directory: &Path, snapshot: &mut Snapshot) {
+    for entry in fs::read_dir(directory).expect("it can be listed") {
+        let path = entry.expect("it can be listed").path();
+        let metadata = path.symlink_metadata().expect("it is there");
+        let mode = metadata.permissions().mode() & 0o7777;
+        let what = if metadata.is_symlink() {
+            format!("link to {}", fs::read_link(&path).expect("a link").display())
+        } else if metadata.is_dir() {
+            record(root, &path, snapshot);
+            format!("directory {mode:o}")
+        } else {
+            let digest = bundle_format::Digest::of(&fs::read(&path).expect("it can be read"));
+            format!("file {mode:o} {} {digest}", metadata.mtime())
+        };
+        let relative = path.strip_prefix(root).expect("it is below").to_owned();
+        snapshot.insert(relative, what);
+    }
+}
