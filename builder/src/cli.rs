@@ -11,18 +11,24 @@ use crate::fetch::Mirror;
 
 const EXAMPLES: &str = "\
 Examples:
-  servoy-bundle demo                             everything once, with sample files; the system is untouched
-  servoy-bundle keygen --out keys                a key pair for your site; keep site.key to yourself
-  servoy-bundle check site.toml                  what is wrong or missing, all at once
-  servoy-bundle add ~/Downloads/servoy_7.4.jar   hand over a file that has no public address
+  servoy-bundle demo
+      everything once, with sample files; the system is untouched
+  servoy-bundle keygen --out keys
+      a key pair for your site; keep site.key to yourself
+  servoy-bundle check site.toml
+      what is wrong or missing, all at once
+  servoy-bundle add ~/Downloads/servoy_7.4.jar
+      hand over a file that has no public address
   servoy-bundle build site.toml --secret-key keys/site.key
-                                                 one signed run file per role, in ./dist
-  servoy-bundle inspect dist/FILE.run            what is in it, and how to rescue its files without it
+      one signed run file per role, in ./dist
+  servoy-bundle inspect dist/FILE.run
+      what is in it, and how to rescue its files with stock tools
   servoy-bundle verify dist/FILE.run --trust-key keys/site.pub
+      whether it is, to the last byte, what the key signed
 
 Exit codes: 0 done, 1 failed, 2 wrong command line.
-Secrets never go on the command line: passwords are asked for, or read from SERVOY_BUNDLE_PASSWORD or from
-a file named with --password-file.";
+Passwords never go on the command line: they are asked for, or read from the
+environment variable SERVOY_BUNDLE_PASSWORD or from a file (--password-file).";
 
 /// Turns pinned upstream files into signed run files that install a Servoy Cluster without a network.
 #[derive(Debug, Parser)]
@@ -42,7 +48,7 @@ pub struct Global {
     /// Print results and progress as one JSON object per line on stdout
     #[arg(long, global = true)]
     pub json: bool,
-    /// Print warnings and errors only
+    /// No progress and no notes: only results, warnings and errors
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Say more about what is done

@@ -4,6 +4,7 @@ mod artifacts;
 mod build;
 mod check;
 mod completions;
+mod demo;
 mod inspect;
 mod keygen;
 mod output;
@@ -19,6 +20,7 @@ use session::Session;
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     let session = Session::new(&cli.global);
     match &cli.verb {
+        Verb::Demo(arguments) => demo::run(arguments, session),
         Verb::Pack(arguments) => pack::run(arguments, &session),
         Verb::Keygen(arguments) => keygen::run(arguments, &session),
         Verb::Inspect(arguments) => inspect::run(arguments, &session),
@@ -30,6 +32,5 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Lock(arguments) => artifacts::lock(arguments, &session),
         Verb::Fetch(arguments) => artifacts::fetch(arguments, &session),
         Verb::Build(arguments) => build::run(arguments, &session),
-        Verb::Demo(_) => unimplemented!("waits for the sample"),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::{archive, build, cache, fetch, lockfile, pack, run_file, sign, stub, tree, verify};
+use crate::{archive, build, cache, demo, fetch, lockfile, pack, run_file, sign, stub, tree, verify};
 
 /// The command line asks for something that is not there.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +105,7 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         archive::ArchiveError,
         build::Error,
         cache::CacheError,
+        demo::Error,
         fetch::FetchError,
         lockfile::LockError,
         pack::Error,

@@ -318,9 +318,15 @@ impl ArtifactReport {
         writeln!(formatter, "\nartifact {}", named(&self.name, &self.version))?;
         let mut rows = Rows(Vec::new());
         rows.add("  from", &self.source);
+        let exactly = format!("{} bytes", self.size);
+        let size = bytes_text(self.size);
         rows.add(
             "  size",
-            format!("{} ({} bytes)", bytes_text(self.size), self.size),
+            if size == exactly {
+                size
+            } else {
+                named(&size, &exactly)
+            },
         );
         rows.add("  sha256", self.sha256.to_string());
         rows.add(

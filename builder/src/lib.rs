@@ -6,6 +6,7 @@ pub mod cache;
 pub mod check;
 pub mod cli;
 pub mod commands;
+pub mod demo;
 pub mod error;
 pub mod fetch;
 pub mod inspect;

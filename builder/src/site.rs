@@ -67,10 +67,8 @@ pub struct SiteValue {
 impl Site {
     /// Reads the site file at `path` and checks it as far as that goes without its profile.
     pub fn load(path: &Path) -> Result<Self, ManifestErrors> {
-        let document = Document::read(path).map_err(|problems| ManifestErrors { problems })?;
-        let file: File = document
-            .extract()
-            .map_err(|problems| ManifestErrors { problems })?;
+        let document = Document::read(path).map_err(ManifestErrors::new)?;
+        let file: File = document.extract().map_err(ManifestErrors::new)?;
         let mut reader = Reader {
             document: &document,
             problems: document
@@ -97,7 +95,7 @@ impl Site {
                 hosts,
                 document,
             }),
-            _ => Err(ManifestErrors { problems }),
+            _ => Err(ManifestErrors::new(problems)),
         }
     }
 

@@ -11,5 +11,7 @@ mod determinism;
 mod keys;
 #[path = "pack/refusals.rs"]
 mod refusals;
+#[path = "pack/site.rs"]
+mod site;
 #[path = "pack/stock_tools.rs"]
 mod stock_tools;

@@ -45,6 +45,19 @@ impl Session {
         }
     }
 
+    /// The same with another cache.
+    pub(super) fn with_cache(self, directory: PathBuf) -> Self {
+        Self {
+            cache_directory: Some(directory),
+            ..self
+        }
+    }
+
+    /// Whether results are read by people rather than by scripts.
+    pub(super) fn is_for_people(&self) -> bool {
+        !self.json
+    }
+
     /// The cache of downloads.
     pub(super) fn cache(&self) -> anyhow::Result<Cache> {
         Ok(Cache::open(self.cache_directory()?)?)

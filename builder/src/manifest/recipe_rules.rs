@@ -239,13 +239,9 @@ impl<'a> Rules<'a> {
     }
 
     fn order(&mut self, index: usize, service: &Name, after: &[Name]) {
-        let known: Vec<&Name> = self
-            .role
-            .recipe
-            .services
-            .iter()
-            .map(|service| &service.name)
-            .collect();
+        let services = self.role.recipe.services.iter().map(|service| &service.name);
+        let known: BTreeSet<&str> = services.map(Name::as_str).collect();
+        let others = || known.iter().filter(|name| **name != service.as_str());
         for (number, earlier) in after.iter().enumerate() {
             let place = place!["service", index, "after", number];
             if earlier == service {
@@ -254,15 +250,15 @@ impl<'a> Rules<'a> {
                     format!("service `{service}` cannot start after itself"),
                     None,
                 );
-            } else if !known.contains(&earlier) {
+            } else if !known.contains(earlier.as_str()) {
                 let message = format!(
                     "service `{service}` starts after an unknown one{}",
                     expected_found(
-                        format_args!("one of {}", list(known.iter().map(|name| name.as_str()))),
+                        format_args!("one of {}", list(others())),
                         format_args!("`{earlier}`")
                     )
                 );
-                let hint = did_you_mean(earlier.as_str(), known.iter().map(|name| name.as_str()));
+                let hint = did_you_mean(earlier.as_str(), others());
                 self.refuse(place, message, hint);
             }
         }

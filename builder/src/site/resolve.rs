@@ -146,7 +146,7 @@ impl<'a> Resolver<'a> {
         }
         let mut given = SITE_VARIABLES.iter().chain(BUILT_IN_VARIABLES);
         if let Some((_, meaning)) = given.find(|(given, _)| *given == name) {
-            let message = format!("the value of `{name}` is not set by hand: it is the {meaning}");
+            let message = format!("the value of `{name}` is not set by hand ({meaning})");
             self.refuse(place, message, Some("take the line out".to_owned()));
             return;
         }
