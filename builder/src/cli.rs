@@ -304,3 +304,25 @@ pub struct Completions {
     /// The shell
     pub shell: Shell,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_profile_is_named_or_found_through_its_site() {
+        let parse = |arguments: &[&str]| {
+            Cli::try_parse_from([&["servoy-bundle", "add", "x.jar"], arguments].concat())
+        };
+        assert!(parse(&[]).is_ok());
+        assert!(parse(&["--profile", "p"]).is_ok());
+        assert!(parse(&["--profile", "p", "--site", "s.toml"]).is_err());
+    }
+}

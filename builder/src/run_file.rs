@@ -20,6 +20,11 @@ use crate::verify;
 /// Name of the file that lists the digests of a directory's run files.
 pub const SUMS: &str = "SHA256SUMS";
 
+/// How names of files start that are not complete yet.
+const PREFIX: &str = ".servoy-bundle-";
+/// How they end.
+const SUFFIX: &str = ".partial";
+
 /// A run file that was written.
 #[derive(Debug)]
 pub struct RunFile {
@@ -210,11 +215,12 @@ impl Directory {
         let handle = {
             let handle = std::fs::File::open(&path).map_err(write_error(&path))?;
             match handle.lock() {
-                Err(error) if error.kind() != io::ErrorKind::Unsupported => {
-                    return Err(write_error(&path)(error));
-                }
-                _ => handle,
+                Ok(()) => remove_interrupted(&path).map_err(write_error(&path))?,
+                // Some network file systems know no locks.
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                Err(error) => return Err(write_error(&path)(error)),
             }
+            handle
         };
         Ok(Self {
             #[cfg(unix)]
@@ -226,8 +232,8 @@ impl Directory {
     /// A file that is gone again unless it is persisted. Its mode does not depend on the umask.
     fn temporary(&self, for_path: &Path, mode: u32) -> Result<NamedTempFile, Error> {
         let file = Builder::new()
-            .prefix(".servoy-bundle-")
-            .suffix(".partial")
+            .prefix(PREFIX)
+            .suffix(SUFFIX)
             .tempfile_in(&self.path)
             .map_err(write_error(for_path))?;
         #[cfg(unix)]
@@ -271,6 +277,22 @@ impl Directory {
         self.handle.sync_all().map_err(write_error(&self.path))?;
         Ok(())
     }
+}
+
+/// Removes what a build left that was killed. Whoever holds the lock of the directory knows that none is running.
+#[cfg(unix)]
+fn remove_interrupted(directory: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
+        {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn updated_sums(old: &str, name: &str, sha256: Digest) -> String {

@@ -176,6 +176,42 @@ fn a_foreign_or_cut_file_instead_of_a_run_file() {
     assert!(inspect().expect(1).err.contains("not a run file"));
 }
 
+#[test]
+fn what_a_killed_build_left_is_removed_by_the_next() {
+    let bench = Bench::new();
+    write(&bench.path("dist/.servoy-bundle-abc123.partial"), 0o600, "half");
+    write(&bench.path("dist/.other.partial"), 0o600, "of somebody else");
+    run(&mut bench.pack()).expect(0);
+    assert_eq!(
+        bench.names("dist"),
+        [".other.partial", "SHA256SUMS", "x.run", "x.run.minisig"]
+    );
+}
+
+#[test]
+fn a_demonstration_deletes_nothing_that_it_did_not_make() {
+    let bench = Bench::new();
+    write(&bench.path("out/demo-root/mine"), 0o644, "precious");
+    let mut demo = crate::bench::servoy_bundle();
+    demo.arg("demo")
+        .arg("--stub")
+        .arg(bench.path("stub"))
+        .arg("--out")
+        .arg(bench.path("out"));
+    let refused = run(&mut demo).expect(1);
+    assert!(
+        refused
+            .err
+            .contains("is in the way: it was not made by a demonstration\nhint: "),
+        "{}",
+        refused.err
+    );
+    assert_eq!(
+        fs_err::read(bench.path("out/demo-root/mine")).unwrap(),
+        b"precious"
+    );
+}
+
 /// The output directory is a file system of 2 MiB, which only root can make; CI is root.
 #[test]
 fn a_disk_that_fills_up_while_packing() {
