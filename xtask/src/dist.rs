@@ -118,6 +118,8 @@ fn write_tar<W: Write>(output: W, top: &str, files: &[(String, PathBuf, u32)]) -
         header.set_size(u64::try_from(content.len()).context("files have lengths of 64 bits")?);
         header.set_mode(*mode);
         header.set_mtime(MTIME);
+        header.set_uid(0);
+        header.set_gid(0);
         tar.append_data(&mut header, format!("{top}/{name}"), content.as_slice())?;
     }
     Ok(tar.into_inner()?)
