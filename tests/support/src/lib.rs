@@ -1,6 +1,7 @@
 //! What several test binaries share.
 
 mod bundle;
+pub mod faulty_server;
 mod key;
 
 pub use bundle::{Fake, FakeRunFile};
