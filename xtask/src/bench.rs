@@ -16,7 +16,7 @@ const MOST_MEMORY: u64 = 256 << 20;
 /// What `bench` takes.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The tree to take files from; the Rust toolchain in use by default
+    /// The tree to take files from; the libraries of the Rust toolchain in use by default
     #[arg(long, value_name = "DIR")]
     tree: Option<PathBuf>,
     /// Stop taking files at this size
@@ -47,7 +47,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let builder = workspace.build_builder()?;
     let source = match &arguments.tree {
         Some(tree) => tree.clone(),
-        None => toolchain()?,
+        None => toolchain_libraries()?,
     };
     // Beside the build: the system's temporary directory may be in memory.
     let scratch = tempfile::tempdir_in(workspace.target_directory())?;
@@ -167,10 +167,12 @@ fn peak_memory(child: &Child) -> Option<u64> {
     Some(kibibytes << 10)
 }
 
-fn toolchain() -> Result<PathBuf> {
+/// Every machine that builds this has them: a few large libraries and many small ones. Not the whole toolchain, of
+/// which some have hundreds of megabytes of documentation that packs to almost nothing.
+fn toolchain_libraries() -> Result<PathBuf> {
     let printed = command::output(Command::new("rustc").args(["--print", "sysroot"]))?;
     // Resolved, since the toolchain may be a link to one of another name.
-    Ok(fs_err::canonicalize(printed.trim())?)
+    Ok(fs_err::canonicalize(Path::new(printed.trim()).join("lib"))?)
 }
 
 /// Copies regular files in the order of their names until `limit` bytes are there, and says how many files and
