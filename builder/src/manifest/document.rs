@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Problem, did_you_mean, expected_found, list, nearest};
+use super::problem::{Problem, did_you_mean, expected_found, nearest, one_of};
 
 /// The format version of all files that people write.
 const FORMAT_VERSION: u32 = 1;
@@ -205,16 +205,9 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
 
 /// Why reading failed, without the path, which `fs_err` adds and a problem has already.
 pub(crate) fn reason(error: &std::io::Error) -> String {
-    let inner = error.get_ref().and_then(|inner| inner.source());
-    inner.map_or_else(|| error.to_string(), ToString::to_string)
-}
-
-fn one_of(known: &[&str]) -> String {
-    match known {
-        [] => "no key at all".to_owned(),
-        [only] => format!("`{only}`"),
-        several => format!("one of {}", list(several)),
-    }
+    let text = error.to_string();
+    text.rsplit_once("`: ")
+        .map_or(text.clone(), |(_, reason)| reason.to_owned())
 }
 
 /// What stands between backticks.

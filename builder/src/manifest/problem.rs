@@ -127,6 +127,16 @@ pub(crate) fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String 
     }
 }
 
+/// What is allowed: nothing, one thing, or one of several.
+pub(crate) fn one_of<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
+    let names: Vec<T> = names.into_iter().collect();
+    match names.as_slice() {
+        [] => "none".to_owned(),
+        [only] => format!("`{}`", only.as_ref()),
+        several => format!("one of {}", list(several)),
+    }
+}
+
 /// `expected` and `found` on lines of their own.
 pub(crate) fn expected_found(expected: impl fmt::Display, found: impl fmt::Display) -> String {
     format!("\n  expected: {expected}\n     found: {found}")
@@ -143,8 +153,8 @@ pub(crate) fn nearest<T: AsRef<str>>(found: &str, known: impl IntoIterator<Item 
         .into_iter()
         .map(|name| (distance(found, name.as_ref()), name))
         .min_by_key(|(distance, _)| *distance)?;
-    // A third of the letters may differ; more is a different word.
-    (distance * 3 <= found.chars().count().max(3)).then_some(nearest)
+    // About a third of the letters may differ; with more it is a different word.
+    (distance * 3 <= found.chars().count().max(2) + 1).then_some(nearest)
 }
 
 /// How many letters have to be put in, taken out or changed to get from `one` to `other`.

@@ -7,7 +7,7 @@ use bundle_format::{Name, RelPath, template};
 
 use super::artifact::ArtifactSpec;
 use super::document::{Step, place};
-use super::problem::{Problem, did_you_mean, expected_found, list};
+use super::problem::{Problem, did_you_mean, expected_found, list, one_of};
 use super::rendered::{Rendered, rendered_texts};
 use super::role::RoleRecipe;
 
@@ -64,7 +64,7 @@ impl<'a> Rules<'a> {
                 let found = placed.artifact.as_str();
                 let message = format!(
                     "unknown artifact `{found}`{}",
-                    expected_found(format_args!("one of {}", list(&known)), format_args!("`{found}`"))
+                    expected_found(one_of(&known), format_args!("`{found}`"))
                 );
                 let hint = did_you_mean(found, &known)
                     .unwrap_or_else(|| "artifacts are listed in the profile's `artifacts.toml`".to_owned());
@@ -253,10 +253,7 @@ impl<'a> Rules<'a> {
             } else if !known.contains(earlier.as_str()) {
                 let message = format!(
                     "service `{service}` starts after an unknown one{}",
-                    expected_found(
-                        format_args!("one of {}", list(others())),
-                        format_args!("`{earlier}`")
-                    )
+                    expected_found(one_of(others()), format_args!("`{earlier}`"))
                 );
                 let hint = did_you_mean(earlier.as_str(), others());
                 self.refuse(place, message, hint);
@@ -303,7 +300,7 @@ impl<'a> Rules<'a> {
         }
         let message = format!(
             "unknown variable `{name}`{}",
-            expected_found(format_args!("one of {}", list(known)), format_args!("`{name}`"))
+            expected_found(one_of(known), format_args!("`{name}`"))
         );
         let hint = did_you_mean(name, known).unwrap_or_else(|| {
             "declare it: `[[variable]]` with `name`, `about` and, if there is one, `default`".to_owned()

@@ -55,7 +55,7 @@ fn a_site_file_that_is_not_there() {
     fs_err::remove_file(scratch.path(SITE)).unwrap();
     assert_data_eq!(
         scratch.site_errors(),
-        str!["`site.toml`: the file cannot be read: entity not found"]
+        str!["`site.toml`: the file cannot be read: No such file or directory (os error 2)"]
     );
 }
 
@@ -67,12 +67,18 @@ fn unknown_keys_are_all_named() {
     assert_data_eq!(
         scratch.site_errors(),
         str![[r#"
+`site.toml`, line 3: unknown key `profil`
+  expected: one of `format_version`, `name`, `profile`, `sequence`, `values`, `host`
+     found: `profil`
+hint: did you mean `profile`?
 `site.toml`, line 11: unknown key `adress`
   expected: one of `name`, `address`, `role`, `target`, `values`
      found: `adress`
 hint: did you mean `address`?
-`site.toml`, line 9, key `host[1]`: the key `address` is missing
-hint: add a line `address = …`
+`site.toml`, line 18: unknown key `value`
+  expected: one of `name`, `address`, `role`, `target`, `values`
+     found: `value`
+hint: did you mean `values`?
 "#]]
     );
 }
@@ -108,7 +114,7 @@ fn unknown_profiles() {
         scratch.site_errors(),
         str![[r#"
 `site.toml`, line 3, key `profile`: unknown profile `profil`
-  expected: one of `profile`
+  expected: `profile`
      found: `profil`
 hint: did you mean `profile`?
 "#]]
@@ -198,11 +204,12 @@ fn values_that_nobody_asked_for() {
 `site.toml`, line 7, key `values.titel`: no role of profile `small` has a variable `titel`
   expected: one of `servoy.heap`, `terracotta.port`, `title`
      found: `titel`
-`site.toml`, line 21, key `host[2].values.host.name`: the value of `host.name` is not set by hand: it is the the machine's name in the site file
-hint: take the line out
+hint: did you mean `title`?
 `site.toml`, line 20, key `host[2].values.title`: role `servoy-node` of host `node1` has no variable `title`
-  expected: one of `servoy.heap`
+  expected: `servoy.heap`
      found: `title`
+`site.toml`, line 21, key `host[2].values.host.name`: the value of `host.name` is not set by hand (the machine's name in the site file)
+hint: take the line out
 "#]]
     );
 }
@@ -274,7 +281,7 @@ fn a_platform_without_an_artifact() {
         scratch.site_errors(),
         str![[r#"
 `site.toml`, line 9, key `host[1]`: artifact `java`, which host `tc1` needs, is not there for its target
-  expected: one of `x86_64-unknown-linux-musl`
+  expected: `x86_64-unknown-linux-musl`
      found: `aarch64-unknown-linux-musl`
 "#]]
     );

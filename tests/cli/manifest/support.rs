@@ -157,7 +157,7 @@ impl Scratch {
     pub(crate) fn and(self, file: &str, old: &str, new: &str) -> Self {
         let text = fs_err::read_to_string(self.path(file)).expect("readable");
         assert!(text.contains(old), "`{file}` has no `{old}` to replace");
-        self.write(file, &text.replacen(old, new, 1));
+        self.write(file, text.replacen(old, new, 1));
         self
     }
 
