@@ -19,7 +19,7 @@ use crate::{health, service};
 
 /// Something done before the commit, and undone if the commit does not come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Action {
     /// Makes a directory that does not exist.
     CreateDirectory {
@@ -263,7 +263,7 @@ impl Action {
 
 /// Something done after the commit. Doing it twice does no harm, since it is done again if it was cut short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "closing", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Closing {
     /// Removes the mark of a release that is complete now.
     ClearMark {

@@ -38,7 +38,7 @@ pub(crate) struct Begin {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "record", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 enum Record {
     Begin(Begin),
     Intent { action: usize },

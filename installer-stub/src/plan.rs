@@ -260,7 +260,7 @@ fn closings(
         Closing::ReplaceFile {
             path: subject.layout.site(),
             mode: 0o644,
-            content: serde_json::to_string_pretty(&site).map_err(json)? + "\n",
+            content: serde_json::to_string(&site).map_err(json)? + "\n",
         },
         Closing::AppendHistory {
             path: subject.layout.history(),

@@ -70,7 +70,7 @@ pub(crate) struct ReleaseEntry {
 
 /// What something in the release is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Content {
     /// A directory.
     Directory,
@@ -122,14 +122,13 @@ pub(crate) fn installed(host: &Host, layout: &Layout) -> Result<Option<Receipt>>
             receipts.push(read(host, &path)?);
         }
     }
-    receipts.sort_by_key(|receipt| receipt.installed_at);
     let is_current = |receipt: &&Receipt| {
         let release = receipt.release_layout(layout);
         host.read_link(&release.current)
             .is_ok_and(|target| target == release.current_target)
     };
     let current = receipts.iter().find(is_current).cloned();
-    Ok(current.or_else(|| receipts.pop()))
+    Ok(current.or_else(|| receipts.into_iter().max_by_key(|receipt| receipt.installed_at)))
 }
 
 fn read(host: &Host, path: &Path) -> Result<Receipt> {
@@ -267,9 +266,10 @@ mod tests {
         "index_sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
         "product":"p","prefix":"/opt/p","release":"s-3-ba7816bf8f01","profile":"f","profile_version":"1",
         "host":null,"installed_at":1,"installer":"9.0.0","operator":"anna","signers":[],
-        "release_entries":[{"path":"a","mode":420,"kind":"file","size":3,
-        "sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-        {"path":"l","mode":511,"kind":"symlink","target":"a"},{"path":"d","mode":493,"kind":"directory"}],
+        "release_entries":[{"path":"a","mode":420,"content":{"file":{"size":3,
+        "sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}}},
+        {"path":"l","mode":511,"content":{"symlink":{"target":"a"}}},
+        {"path":"d","mode":493,"content":"directory"}],
         "files":[],"directories":["/opt/p"],"data":[],"account":null,"services":[],"registered":false,
         "mood":"sunny"}"#;
 

@@ -281,7 +281,7 @@ fn groups(index: &Index) -> Result<Vec<Group<'_>>> {
             _ => {}
         }
     }
-    files.sort_by_key(|(offset, ..)| *offset);
+    files.sort_unstable_by(|left, right| (left.0, &left.3.path).cmp(&(right.0, &right.3.path)));
     for (offset, size, sha256, entry) in files {
         match groups.last_mut() {
             Some(last) if (last.offset, last.size, last.sha256) == (offset, size, sha256) => {

@@ -257,7 +257,9 @@ fn large_files_over_many_frames_come_out_whole_whatever_the_number_of_threads() 
     let sandbox = Sandbox::new();
     let mut fake = Fake::new().frame_length(10_000);
     for number in 0..200_usize {
-        let content: Vec<u8> = (0..number * 37).map(|byte| (byte * number % 251) as u8).collect();
+        let content: Vec<u8> = (0..number * 37)
+            .map(|byte| (byte * number).to_le_bytes()[0])
+            .collect();
         fake = fake.file(&format!("d{}/f{number}", number % 7), 0o644, content);
     }
     fake = fake.file(

@@ -66,42 +66,42 @@ pub(super) fn end_group(_child: &Child) {}
 
 impl Host {
     /// Whether this process may write to a directory.
-    pub fn may_write(&self, _directory: &Path) -> bool {
+    pub(crate) fn may_write(&self, _directory: &Path) -> bool {
         true
     }
 
     /// Gives a path to an account.
-    pub fn give_to(&self, path: &Path, _account: &str) -> crate::error::Result<()> {
+    pub(crate) fn give_to(&self, path: &Path, _account: &str) -> crate::error::Result<()> {
         Ok(trying("change the owner of", path, not_supported())?)
     }
 
     /// Free bytes and inodes of a file system.
-    pub fn free_space(&self, path: &Path) -> Result<(u64, Option<u64>), HostError> {
+    pub(crate) fn free_space(&self, path: &Path) -> Result<(u64, Option<u64>), HostError> {
         trying("measure the free space of", path, not_supported())
     }
 
     /// Takes the lock of `directory`.
-    pub fn lock(&self, directory: &Path) -> Result<Result<DirectoryLock, Option<u32>>, HostError> {
+    pub(crate) fn lock(&self, directory: &Path) -> Result<Result<DirectoryLock, Option<u32>>, HostError> {
         trying("lock", directory, not_supported())
     }
 
     /// Opens the file system of `directory`.
-    pub fn durability(&self, directory: &Path) -> Result<Durability, HostError> {
+    pub(crate) fn durability(&self, directory: &Path) -> Result<Durability, HostError> {
         trying("open", directory, not_supported())
     }
 }
 
 /// Held as long as this value lives.
 #[derive(Debug)]
-pub struct DirectoryLock;
+pub(crate) struct DirectoryLock;
 
 /// A file system that is going to be written to.
 #[derive(Debug)]
-pub struct Durability;
+pub(crate) struct Durability;
 
 impl Durability {
     /// Makes everything written since durable.
-    pub fn ensure(&self, _host: &Host) -> Result<(), HostError> {
+    pub(crate) fn ensure(&self, _host: &Host) -> Result<(), HostError> {
         Ok(())
     }
 }

@@ -121,7 +121,7 @@ impl Host {
         for entry in entries {
             paths.push(trying("list", path, entry)?.path());
         }
-        paths.sort();
+        paths.sort_unstable();
         Ok(paths)
     }
 
@@ -332,17 +332,16 @@ impl Host {
     /// Every path below `directory`, parents first, links not followed.
     pub(crate) fn walk(&self, directory: &Path) -> Result<Vec<(PathBuf, Facts)>> {
         let mut found = Vec::new();
-        let mut waiting = vec![directory.to_owned()];
-        while let Some(next) = waiting.pop() {
-            for path in self.list(&next)? {
-                let Some(facts) = self.facts(&path)? else { continue };
-                if facts.kind == FileKind::Directory {
-                    waiting.push(path.clone());
-                }
-                found.push((path, facts));
+        let mut waiting = self.list(directory)?;
+        while let Some(path) = waiting.pop() {
+            let Some(facts) = self.facts(&path)? else {
+                continue;
+            };
+            if facts.kind == FileKind::Directory {
+                waiting.extend(self.list(&path)?);
             }
+            found.push((path, facts));
         }
-        found.sort_by(|left, right| left.0.cmp(&right.0));
         Ok(found)
     }
 }

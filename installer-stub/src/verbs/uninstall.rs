@@ -1,5 +1,6 @@
 //! `uninstall`: removes what was installed. Keys and the site's sequence stay.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::action::{Action, Closing};
@@ -138,16 +139,14 @@ fn remove_directories(host: &Host, layout: &Layout, receipt: &Receipt) -> Vec<Pa
         receipt.release_layout(layout).prefix,
         receipt.release_layout(layout).releases,
     ];
-    let mut directories = receipt.directories.clone();
+    let mut directories: BTreeSet<PathBuf> = receipt.directories.iter().cloned().collect();
     // An earlier installation made these if this one did not; only empty ones go.
     for data in &receipt.data {
         directories.extend(ancestors_below(&layout.state(), data));
         directories.extend(ancestors_below(&layout.log(), data));
     }
     directories.extend(of_product);
-    directories.sort();
-    directories.dedup();
-    let left = host.remove_empty(&directories);
+    let left = host.remove_empty(&Vec::from_iter(directories));
     left.into_iter()
         .filter(|path| !kept.contains(path))
         .filter(|path| !kept.iter().any(|kept| kept.starts_with(path)))
