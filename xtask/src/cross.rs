@@ -115,6 +115,14 @@ fn reproducible_flags(workspace: &Workspace, target: Target) -> Result<OsString>
         flag.push(to);
         flags.push(flag);
     }
+    if linker(target).is_none() {
+        // `rust-lld` only. Relocations as a bitmap, which musl has read since 1.2.4, and one copy of equal functions:
+        // together a twentieth of the stub.
+        flags.extend([
+            "-Clink-arg=-zpack-relative-relocs".into(),
+            "-Clink-arg=--icf=all".into(),
+        ]);
+    }
     if target == Target::WindowsX86_64 {
         // The linker would write the time of day into the header.
         flags.push("-Clink-arg=-Wl,--no-insert-timestamp".into());
