@@ -22,6 +22,7 @@ use bundle_format::{Digest, Name, Target};
 
 pub use self::brought::{AddReport, Added, Recognised, add, pin};
 pub use self::error::{Bring, FetchError, Refused, Unmet};
+pub(crate) use self::obtain::file_name;
 use self::obtain::{Failure, Fetcher, Obtained};
 use crate::cache::Cache;
 use crate::lockfile::{ArtifactId, Drift, Lock, Pin, Pinned};

@@ -4,6 +4,7 @@ mod resolve;
 mod search;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -67,10 +68,8 @@ pub struct SiteValue {
 impl Site {
     /// Reads the site file at `path` and checks it as far as that goes without its profile.
     pub fn load(path: &Path) -> Result<Self, ManifestErrors> {
-        let document = Document::read(path).map_err(|problems| ManifestErrors { problems })?;
-        let file: File = document
-            .extract()
-            .map_err(|problems| ManifestErrors { problems })?;
+        let document = Document::read(path).map_err(ManifestErrors::new)?;
+        let file: File = document.extract().map_err(ManifestErrors::new)?;
         let mut reader = Reader {
             document: &document,
             problems: document
@@ -97,7 +96,7 @@ impl Site {
                 hosts,
                 document,
             }),
-            _ => Err(ManifestErrors { problems }),
+            _ => Err(ManifestErrors::new(problems)),
         }
     }
 
@@ -272,11 +271,14 @@ impl Reader<'_> {
             let message = format!("a value cannot hold the control character {character:?}");
             let hint = "values are written into properties, XML files and scripts, where a line break would end them";
             self.refuse(&at(place, &value.path), message, Some(hint));
-        } else if values.contains_key(&name) {
-            let message = format!("the variable `{name}` has two values");
-            self.refuse(&at(place, &value.path), message, None);
-        } else {
-            values.insert(name, value);
+            return;
+        }
+        match values.entry(name) {
+            Entry::Vacant(entry) => drop(entry.insert(value)),
+            Entry::Occupied(entry) => {
+                let message = format!("the variable `{}` has two values", entry.key());
+                self.refuse(&at(place, &value.path), message, None);
+            }
         }
     }
 }

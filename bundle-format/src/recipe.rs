@@ -113,6 +113,8 @@ const fn default_mode() -> u32 {
 }
 
 /// Edits a file that an artifact brought.
+// Not `deny_unknown_fields`: with a flattened field serde would refuse that field's own keys. The edit, which is
+// given every key that is not one of these, refuses unknown ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Patch {
     /// The file in the release.
@@ -338,7 +340,7 @@ pub enum HealthCheck {
         about: String,
         /// Absolute path, *rendered*. The last component may hold `*`.
         file: String,
-        /// The text to find.
+        /// The text to find, *rendered*.
         text: String,
         /// Seconds until it counts as failed.
         within_seconds: u32,
@@ -351,5 +353,42 @@ impl HealthCheck {
         match self {
             Self::TcpPort { about, .. } | Self::FileContains { about, .. } => about,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patches_are_read_back_and_unknown_keys_in_them_refused() {
+        let patch = Patch {
+            file: "a/b".parse().expect("a path"),
+            matches: 2,
+            edit: Edit::XmlText {
+                element: "a/b".to_owned(),
+                value: "{{x}}".to_owned(),
+            },
+        };
+        let text = serde_json::to_string(&patch).expect("plain data");
+        assert_eq!(serde_json::from_str::<Patch>(&text).ok(), Some(patch));
+        let unknown = text.replacen('{', "{\"more\":1,", 1);
+        let error = serde_json::from_str::<Patch>(&unknown).expect_err("an unknown key");
+        assert!(error.to_string().starts_with("unknown field `more`, expected "));
+    }
+
+    #[test]
+    fn every_text_of_an_edit_is_rendered() {
+        let values = BTreeMap::from([("a".to_owned(), "1".to_owned())]);
+        let edit = Edit::ShellAssignment {
+            name: "N{{a}}".to_owned(),
+            value: "{{a}}".to_owned(),
+        };
+        let rendered = Edit::ShellAssignment {
+            name: "N1".to_owned(),
+            value: "1".to_owned(),
+        };
+        assert_eq!(edit.render(&values), Ok(rendered));
+        assert!(edit.render(&BTreeMap::new()).is_err());
     }
 }

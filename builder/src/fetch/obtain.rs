@@ -285,7 +285,7 @@ impl From<maven::MavenError> for Refusal {
 }
 
 /// The name that a file from `source` has, if it has one.
-pub(super) fn file_name(source: &Source) -> Option<String> {
+pub(crate) fn file_name(source: &Source) -> Option<String> {
     match source {
         Source::Url(url) => {
             let url = Url::parse(url).ok()?;

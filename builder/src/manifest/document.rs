@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Problem, did_you_mean, expected_found, list};
+use super::problem::{Problem, did_you_mean, expected_found, nearest, one_of};
 
 /// The format version of all files that people write.
 const FORMAT_VERSION: u32 = 1;
@@ -73,16 +73,14 @@ impl Document {
     pub(crate) fn extract<T: DeserializeOwned>(&self) -> Result<T, Vec<Problem>> {
         let (mut table, _) = DeTable::parse_recoverable(&self.text);
         let mut problems = Vec::new();
-        // The reader stops at the first key that it does not know: take it out and read again.
+        // The reader stops at the first key that it does not know: mend it and read again.
         loop {
             match T::deserialize(toml::Deserializer::from(table.clone())) {
                 Ok(value) if problems.is_empty() => return Ok(value),
                 Ok(_) => return Err(problems),
                 Err(error) => {
                     problems.push(self.misfit(&error));
-                    let unknown = error.message().starts_with(UNKNOWN_KEY);
-                    let span = error.span().filter(|_| unknown);
-                    if !span.is_some_and(|span| remove_key(table.get_mut(), &span)) {
+                    if !mend(table.get_mut(), &error) {
                         return Err(problems);
                     }
                 }
@@ -135,8 +133,8 @@ impl Document {
         let mut found = None;
         let mut node = &self.root;
         for step in place {
-            match node.children.iter().find(|(known, _)| known.is(*step)) {
-                Some((_, child)) => (node, found) = (child, Some(child)),
+            match node.child(*step) {
+                Some(child) => (node, found) = (child, Some(child)),
                 None => break,
             }
         }
@@ -172,6 +170,10 @@ impl Document {
             .map_or(("", &[][..]), |(first, rest)| (*first, rest));
         let choice = || expected_found(one_of(known), format_args!("`{first}`"));
         if message.starts_with(UNKNOWN_KEY) {
+            // Of a table that is read as a whole, the reader only knows where the table starts.
+            let table = error.span().and_then(|span| self.root.at(&span));
+            let key = table.and_then(|table| table.child(Step::Key(first)));
+            problem.line = key.map(|key| self.line(key.named_at.start)).or(problem.line);
             problem.key = None;
             problem.message = format!("unknown key `{first}`{}", choice());
             problem.hint = did_you_mean(first, known);
@@ -198,20 +200,14 @@ impl Document {
 const UNKNOWN_KEY: &str = "unknown field";
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
-    // The problem names the path already, so only the reason is wanted of an error that names it too.
-    let reason = match error.raw_os_error() {
-        Some(code) => std::io::Error::from_raw_os_error(code).to_string(),
-        None => error.kind().to_string(),
-    };
-    Problem::of_file(path, format!("the file cannot be read: {reason}"))
+    Problem::of_file(path, format!("the file cannot be read: {}", reason(error)))
 }
 
-fn one_of(known: &[&str]) -> String {
-    match known {
-        [] => "no key at all".to_owned(),
-        [only] => format!("`{only}`"),
-        several => format!("one of {}", list(several)),
-    }
+/// Why reading failed, without the path, which `fs_err` adds and a problem has already.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once("`: ")
+        .map_or(text.clone(), |(_, reason)| reason.to_owned())
 }
 
 /// What stands between backticks.
@@ -232,24 +228,38 @@ fn name_of(place: &[Step<'_>]) -> String {
     name
 }
 
-/// Takes the key that stands at `span` out of `table` or of a table in it.
-fn remove_key(table: &mut DeTable<'_>, span: &Range<usize>) -> bool {
-    let found = table
-        .keys()
-        .find(|key| key.span() == *span)
-        .map(|key| key.get_ref().to_string());
-    match found {
-        Some(key) => table.remove(key.as_str()).is_some(),
-        None => table
-            .iter_mut()
-            .any(|(_, value)| remove_in(value.get_mut(), span)),
+/// Renames a key that the reader does not know to the one that was probably meant, so that no missing key is
+/// reported as well, or else takes it out. `false` if the error is another one.
+fn mend(table: &mut DeTable<'_>, error: &toml::de::Error) -> bool {
+    let names = backticked(error.message());
+    match (names.split_first(), error.span()) {
+        (Some((_, known)), Some(span)) if error.message().starts_with(UNKNOWN_KEY) => {
+            mend_key(table, &span, known)
+        }
+        _ => false,
     }
 }
 
-fn remove_in(value: &mut DeValue<'_>, span: &Range<usize>) -> bool {
+fn mend_key(table: &mut DeTable<'_>, span: &Range<usize>, known: &[&str]) -> bool {
+    let found = table.keys().find(|key| key.span() == *span);
+    let Some(found) = found.map(|key| key.get_ref().to_string()) else {
+        let mut values = table.iter_mut().map(|(_, value)| value.get_mut());
+        return values.any(|value| mend_in(value, span, known));
+    };
+    let value = table.remove(found.as_str());
+    let free = known.iter().filter(|name| !table.contains_key(**name));
+    if let (Some(value), Some(meant)) = (value, nearest(&found, free)) {
+        table.insert(Spanned::new(span.clone(), meant.to_string().into()), value);
+    }
+    true
+}
+
+fn mend_in(value: &mut DeValue<'_>, span: &Range<usize>, known: &[&str]) -> bool {
     match value {
-        DeValue::Table(table) => remove_key(table, span),
-        DeValue::Array(array) => array.iter_mut().any(|value| remove_in(value.get_mut(), span)),
+        DeValue::Table(table) => mend_key(table, span, known),
+        DeValue::Array(array) => array
+            .iter_mut()
+            .any(|value| mend_in(value.get_mut(), span, known)),
         _ => false,
     }
 }
@@ -271,10 +281,6 @@ enum Label {
 }
 
 impl Label {
-    fn is(&self, step: Step<'_>) -> bool {
-        self.step() == step
-    }
-
     fn step(&self) -> Step<'_> {
         match self {
             Self::Key(key) => Step::Key(key),
@@ -312,6 +318,23 @@ impl Node {
         node.span = value.span();
         node.named_at = value.span();
         node
+    }
+
+    fn child(&self, step: Step<'_>) -> Option<&Self> {
+        let found = self.children.iter().find(|(label, _)| label.step() == step);
+        found.map(|(_, child)| child)
+    }
+
+    /// The value that stands at `span`.
+    fn at(&self, span: &Range<usize>) -> Option<&Self> {
+        let mut children = self.children.iter().map(|(_, child)| child);
+        children.find_map(|child| {
+            if child.span == *span {
+                Some(child)
+            } else {
+                child.at(span)
+            }
+        })
     }
 
     /// The name of the deepest key or value that stands at `span`.

@@ -61,17 +61,29 @@ impl fmt::Display for Problem {
 /// Everything that is wrong. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestErrors {
-    /// In order of files and lines, as far as they have one.
+    /// File by file, in each by line.
     pub problems: Vec<Problem>,
 }
 
 impl ManifestErrors {
+    /// Brings `problems`, of which there must be one, into order.
+    pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
+        let mut files: Vec<PathBuf> = Vec::new();
+        for problem in &problems {
+            if !files.contains(&problem.file) {
+                files.push(problem.file.clone());
+            }
+        }
+        problems.sort_by_key(|problem| (files.iter().position(|file| *file == problem.file), problem.line));
+        Self { problems }
+    }
+
     /// `value` if there are no problems.
     pub(crate) fn unless_empty<T>(problems: Vec<Problem>, value: T) -> Result<T, Self> {
         if problems.is_empty() {
             Ok(value)
         } else {
-            Err(Self { problems })
+            Err(Self::new(problems))
         }
     }
 }
@@ -115,6 +127,16 @@ pub(crate) fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String 
     }
 }
 
+/// What is allowed: nothing, one thing, or one of several.
+pub(crate) fn one_of<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
+    let names: Vec<T> = names.into_iter().collect();
+    match names.as_slice() {
+        [] => "none".to_owned(),
+        [only] => format!("`{}`", only.as_ref()),
+        several => format!("one of {}", list(several)),
+    }
+}
+
 /// `expected` and `found` on lines of their own.
 pub(crate) fn expected_found(expected: impl fmt::Display, found: impl fmt::Display) -> String {
     format!("\n  expected: {expected}\n     found: {found}")
@@ -122,13 +144,17 @@ pub(crate) fn expected_found(expected: impl fmt::Display, found: impl fmt::Displ
 
 /// A question, if one of `known` is close to `found`.
 pub(crate) fn did_you_mean<T: AsRef<str>>(found: &str, known: impl IntoIterator<Item = T>) -> Option<String> {
+    nearest(found, known).map(|name| format!("did you mean `{}`?", name.as_ref()))
+}
+
+/// The one of `known` that `found` probably is.
+pub(crate) fn nearest<T: AsRef<str>>(found: &str, known: impl IntoIterator<Item = T>) -> Option<T> {
     let (distance, nearest) = known
         .into_iter()
         .map(|name| (distance(found, name.as_ref()), name))
         .min_by_key(|(distance, _)| *distance)?;
-    // A third of the letters may differ; more is a different word.
-    let close = distance * 3 <= found.chars().count().max(3);
-    close.then(|| format!("did you mean `{}`?", nearest.as_ref()))
+    // About a third of the letters may differ; with more it is a different word.
+    (distance * 3 <= found.chars().count().max(2) + 1).then_some(nearest)
 }
 
 /// How many letters have to be put in, taken out or changed to get from `one` to `other`.

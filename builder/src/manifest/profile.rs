@@ -46,7 +46,7 @@ impl Profile {
         let roles = role::read_all(directory, &mut problems);
         // Rules that span files would only repeat what is wrong with a single one.
         let (Some(header), Some(artifacts), true) = (header, artifacts, problems.is_empty()) else {
-            return Err(ManifestErrors { problems });
+            return Err(ManifestErrors::new(problems));
         };
         let mut warnings = Vec::new();
         for recipe in roles.values() {

@@ -7,7 +7,7 @@ use bundle_format::{Name, RelPath, template};
 
 use super::artifact::ArtifactSpec;
 use super::document::{Step, place};
-use super::problem::{Problem, did_you_mean, expected_found, list};
+use super::problem::{Problem, did_you_mean, expected_found, list, one_of};
 use super::rendered::{Rendered, rendered_texts};
 use super::role::RoleRecipe;
 
@@ -64,7 +64,7 @@ impl<'a> Rules<'a> {
                 let found = placed.artifact.as_str();
                 let message = format!(
                     "unknown artifact `{found}`{}",
-                    expected_found(format_args!("one of {}", list(&known)), format_args!("`{found}`"))
+                    expected_found(one_of(&known), format_args!("`{found}`"))
                 );
                 let hint = did_you_mean(found, &known)
                     .unwrap_or_else(|| "artifacts are listed in the profile's `artifacts.toml`".to_owned());
@@ -239,13 +239,9 @@ impl<'a> Rules<'a> {
     }
 
     fn order(&mut self, index: usize, service: &Name, after: &[Name]) {
-        let known: Vec<&Name> = self
-            .role
-            .recipe
-            .services
-            .iter()
-            .map(|service| &service.name)
-            .collect();
+        let services = self.role.recipe.services.iter().map(|service| &service.name);
+        let known: BTreeSet<&str> = services.map(Name::as_str).collect();
+        let others = || known.iter().filter(|name| **name != service.as_str());
         for (number, earlier) in after.iter().enumerate() {
             let place = place!["service", index, "after", number];
             if earlier == service {
@@ -254,15 +250,12 @@ impl<'a> Rules<'a> {
                     format!("service `{service}` cannot start after itself"),
                     None,
                 );
-            } else if !known.contains(&earlier) {
+            } else if !known.contains(earlier.as_str()) {
                 let message = format!(
                     "service `{service}` starts after an unknown one{}",
-                    expected_found(
-                        format_args!("one of {}", list(known.iter().map(|name| name.as_str()))),
-                        format_args!("`{earlier}`")
-                    )
+                    expected_found(one_of(others()), format_args!("`{earlier}`"))
                 );
-                let hint = did_you_mean(earlier.as_str(), known.iter().map(|name| name.as_str()));
+                let hint = did_you_mean(earlier.as_str(), others());
                 self.refuse(place, message, hint);
             }
         }
@@ -307,7 +300,7 @@ impl<'a> Rules<'a> {
         }
         let message = format!(
             "unknown variable `{name}`{}",
-            expected_found(format_args!("one of {}", list(known)), format_args!("`{name}`"))
+            expected_found(one_of(known), format_args!("`{name}`"))
         );
         let hint = did_you_mean(name, known).unwrap_or_else(|| {
             "declare it: `[[variable]]` with `name`, `about` and, if there is one, `default`".to_owned()

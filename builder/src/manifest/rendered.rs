@@ -63,7 +63,10 @@ pub(super) fn rendered_texts(role: &RoleRecipe) -> Vec<Rendered<'_>> {
                 add(place!["health", index, "host"], host);
                 add(place!["health", index, "port"], port);
             }
-            HealthCheck::FileContains { file, .. } => add(place!["health", index, "file"], file),
+            HealthCheck::FileContains { file, text, .. } => {
+                add(place!["health", index, "file"], file);
+                add(place!["health", index, "text"], text);
+            }
         }
     }
     for (index, service) in recipe.services.iter().enumerate() {

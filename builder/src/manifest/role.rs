@@ -9,7 +9,7 @@ use bundle_format::recipe::{
 use bundle_format::{RelPath, Role, template};
 use serde::Deserialize;
 
-use super::document::{Document, place};
+use super::document::{Document, place, reason};
 use super::problem::{Problem, expected_found};
 use super::rendered::rendered_texts;
 
@@ -89,7 +89,7 @@ pub(super) fn read_all(directory: &Path, problems: &mut Vec<Problem>) -> BTreeMa
     let mut paths: Vec<std::path::PathBuf> = match listed {
         Ok(paths) => paths,
         Err(error) => {
-            let message = format!("the directory cannot be read: {}", error.kind());
+            let message = format!("the directory cannot be read: {}", reason(&error));
             problems.push(
                 Problem::of_file(&folder, message)
                     .with_hint("a profile has a file `roles/<role>.toml` for each role"),
@@ -170,7 +170,7 @@ impl FileTemplate {
             (None, Some(source)) => {
                 let path = source.below(directory);
                 fs_err::read_to_string(&path).map_err(|error| {
-                    let message = format!("`templates/{source}` cannot be read: {}", error.kind());
+                    let message = format!("`templates/{source}` cannot be read: {}", reason(&error));
                     document
                         .problem(place!["template", index, "source"], message)
                         .with_hint("`source` names a UTF-8 text in the profile's directory `templates`")

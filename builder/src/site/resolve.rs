@@ -8,7 +8,7 @@ use bundle_format::{Name, Role, Sequence, Target, template};
 
 use super::{Site, SiteHost, at};
 use crate::manifest::document::{Step, place};
-use crate::manifest::problem::{ManifestErrors, Problem, did_you_mean, expected_found, list};
+use crate::manifest::problem::{ManifestErrors, Problem, did_you_mean, expected_found, list, one_of};
 use crate::manifest::recipe_rules::SITE_VARIABLES;
 use crate::manifest::{Profile, RoleRecipe};
 
@@ -99,10 +99,7 @@ impl<'a> Resolver<'a> {
                 "host `{}` has a role that the profile `{}` does not have{}",
                 host.name,
                 self.profile.name,
-                expected_found(
-                    format_args!("one of {}", list(&known)),
-                    format_args!("`{}`", host.role)
-                )
+                expected_found(one_of(&known), format_args!("`{}`", host.role))
             );
             let hint = did_you_mean(host.role.as_str(), &known);
             self.refuse(place!["host", index, "role"], message, hint);
@@ -146,16 +143,11 @@ impl<'a> Resolver<'a> {
         }
         let mut given = SITE_VARIABLES.iter().chain(BUILT_IN_VARIABLES);
         if let Some((_, meaning)) = given.find(|(given, _)| *given == name) {
-            let message = format!("the value of `{name}` is not set by hand: it is the {meaning}");
+            let message = format!("the value of `{name}` is not set by hand ({meaning})");
             self.refuse(place, message, Some("take the line out".to_owned()));
             return;
         }
-        let expected = if known.is_empty() {
-            "no value at all".to_owned()
-        } else {
-            format!("one of {}", list(known))
-        };
-        let versus = expected_found(expected, format_args!("`{name}`"));
+        let versus = expected_found(one_of(known), format_args!("`{name}`"));
         self.refuse(place, format!("{message}{versus}"), did_you_mean(name, known));
     }
 
@@ -268,10 +260,7 @@ impl<'a> Resolver<'a> {
                 "artifact `{}`, which host `{}` needs, is not there for its target{}",
                 placed.artifact,
                 host.name,
-                expected_found(
-                    format_args!("one of {}", list(targets)),
-                    format_args!("`{}`", host.target)
-                )
+                expected_found(one_of(targets), format_args!("`{}`", host.target))
             );
             self.refuse(place!["host", index], message, None);
         }

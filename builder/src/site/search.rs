@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{ProfileReference, Site};
 use crate::manifest::document::place;
-use crate::manifest::problem::{Problem, did_you_mean, expected_found, list};
+use crate::manifest::problem::{Problem, did_you_mean, expected_found, one_of};
 
 /// Directories that hold profiles, searched in order after the one that the site file is in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,14 +61,7 @@ impl ProfileSearch {
                 known.dedup();
                 let message = format!(
                     "unknown profile `{name}`{}",
-                    expected_found(
-                        if known.is_empty() {
-                            "a profile, and there is none".to_owned()
-                        } else {
-                            format!("one of {}", list(&known))
-                        },
-                        format_args!("`{name}`")
-                    )
+                    expected_found(one_of(&known), format_args!("`{name}`"))
                 );
                 let hint = did_you_mean(name.as_str(), &known).unwrap_or_else(|| {
                     "a profile's directory is written with a `/`, e.g. `profile = \"./my-profile\"`"
