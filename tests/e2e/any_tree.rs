@@ -26,10 +26,24 @@ fn pack(make: impl FnOnce(&Path)) -> Packed {
     let run_file = directory.path().join("out").join("awkward.run");
     fs_err::create_dir(directory.path().join("out")).expect("it is new");
     let mut command = servoy_bundle();
-    command.arg("pack").arg(&tree).args(["--name", "awkward", "--version", "1", "--prefix", "/opt/awkward"]);
-    command.arg("--secret-key").arg(secret_key).arg("--stub").arg(stub()).arg("--out").arg(&run_file);
+    command
+        .arg("pack")
+        .arg(&tree)
+        .args(["--name", "awkward", "--version", "1", "--prefix", "/opt/awkward"]);
+    command
+        .arg("--secret-key")
+        .arg(secret_key)
+        .arg("--stub")
+        .arg(stub())
+        .arg("--out")
+        .arg(&run_file);
     run(&mut command).expect(0);
-    Packed { directory, tree, run_file, public_key }
+    Packed {
+        directory,
+        tree,
+        run_file,
+        public_key,
+    }
 }
 
 fn write(path: PathBuf, mode: u32, content: impl AsRef<[u8]>) {
@@ -43,14 +57,25 @@ fn awkward(tree: &Path) {
     write(tree.join("empty file"), 0o600, "");
     write(tree.join("grüße/ünïcode — and spaces"), 0o644, "text");
     write(tree.join("n".repeat(255)), 0o644, "longest name");
-    write(tree.join(vec!["deep".repeat(20); 8].join("/")).join("x".repeat(120)), 0o444, "deep");
+    write(
+        tree.join(vec!["deep".repeat(20); 8].join("/"))
+            .join("x".repeat(120)),
+        0o444,
+        "deep",
+    );
     write(tree.join("same/one"), 0o644, "the same content");
     write(tree.join("same/two"), 0o400, "the same content");
     write(tree.join("-starts-with-a-dash"), 0o755, "dash");
-    let noise: Vec<u8> = (0..20_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let noise: Vec<u8> = (0..20_000_000_u32)
+        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
+        .collect();
     write(tree.join("larger than two frames"), 0o644, noise);
     for number in 0..10_000 {
-        write(tree.join(format!("many/{:02}/{number}.txt", number % 50)), 0o644, number.to_string());
+        write(
+            tree.join(format!("many/{:02}/{number}.txt", number % 50)),
+            0o644,
+            number.to_string(),
+        );
     }
     fs_err::create_dir_all(tree.join("empty/inner")).expect("it is new");
     fs_err::set_permissions(tree.join("empty"), std::fs::Permissions::from_mode(0o700)).expect("it is ours");
@@ -66,7 +91,13 @@ fn our_extract_and_the_stock_tools_give_back_the_tree() {
     assert!(original.len() > 10_000);
     let extracted = packed.directory.path().join("extracted");
     let mut extract = Command::new(&packed.run_file);
-    run(extract.arg("extract").arg("--to").arg(&extracted).arg("--trust-key").arg(&packed.public_key)).expect(0);
+    run(extract
+        .arg("extract")
+        .arg("--to")
+        .arg(&extracted)
+        .arg("--trust-key")
+        .arg(&packed.public_key))
+    .expect(0);
     assert_eq!(snapshot(&extracted, false), original);
 
     let inspected = run(servoy_bundle().arg("inspect").arg(&packed.run_file).arg("--json")).expect(0);
@@ -74,17 +105,30 @@ fn our_extract_and_the_stock_tools_give_back_the_tree() {
     let offset = inspected["payload_offset"].as_u64().expect("a number");
     let rescued = packed.directory.path().join("rescued");
     fs_err::create_dir(&rescued).expect("it is new");
-    let script = format!("tail -c +{} ../out/awkward.run | zstd -q -d --long=31 | tar -xp", offset + 1);
+    let script = format!(
+        "tail -c +{} ../out/awkward.run | zstd -q -d --long=31 | tar -xp",
+        offset + 1
+    );
     shell(&rescued, &script).expect(0);
     // Only tar may make hard links, and both give the same times.
     let without_links = |tree: &Path| -> Vec<(String, String)> {
         let cut = |text: String| text.split(" links ").next().unwrap_or_default().to_owned();
-        snapshot(tree, true).into_iter().map(|(path, text)| (path, cut(text))).collect()
+        snapshot(tree, true)
+            .into_iter()
+            .map(|(path, text)| (path, cut(text)))
+            .collect()
     };
     let (ours, theirs) = (without_links(&extracted), without_links(&rescued));
-    let modes_differ: Vec<_> = ours.iter().zip(&theirs).filter(|(ours, theirs)| ours != theirs).collect();
+    let modes_differ: Vec<_> = ours
+        .iter()
+        .zip(&theirs)
+        .filter(|(ours, theirs)| ours != theirs)
+        .collect();
     // Of files that are hard links in the archive, tar can only keep one mode.
-    assert!(modes_differ.iter().all(|(ours, _)| ours.0.starts_with("same/")), "{modes_differ:?}");
+    assert!(
+        modes_differ.iter().all(|(ours, _)| ours.0.starts_with("same/")),
+        "{modes_differ:?}"
+    );
     assert_eq!(ours.len(), theirs.len());
 }
 
@@ -129,21 +173,34 @@ fn a_plain_tree_installs_and_leaves_nothing_behind() {
         command.arg(verb).arg("--root").arg(&root);
         command
     };
-    run(verb("install").arg("--yes").arg("--trust-key").arg(&packed.public_key)).expect(0);
+    run(verb("install")
+        .arg("--yes")
+        .arg("--trust-key")
+        .arg(&packed.public_key))
+    .expect(0);
     let installed = run(&mut Command::new(root.join("opt/awkward/current/bin/run"))).expect(0);
     assert_eq!(installed.out, "installed\n");
     run(&mut verb("status")).expect(0);
     run(verb("verify").arg("--installed")).expect(0);
     let copy = root.join("usr/local/sbin/awkward");
     run(Command::new(&copy).args(["status", "--root"]).arg(&root)).expect(0);
-    run(Command::new(&copy).args(["uninstall", "--yes", "--purge", "--root"]).arg(&root)).expect(0);
+    run(Command::new(&copy)
+        .args(["uninstall", "--yes", "--purge", "--root"])
+        .arg(&root))
+    .expect(0);
     let left: Vec<String> = snapshot(&root, false)
         .into_iter()
         .filter(|(_, description)| !description.starts_with("directory"))
         .map(|(path, _)| path)
         .collect();
-    assert!(left.iter().all(|path| path.starts_with("etc/awkward/")), "{left:?}");
-    assert!(left.iter().any(|path| path.ends_with(".pub")), "the keyring stays: {left:?}");
+    assert!(
+        left.iter().all(|path| path.starts_with("etc/awkward/")),
+        "{left:?}"
+    );
+    assert!(
+        left.iter().any(|path| path.ends_with(".pub")),
+        "the keyring stays: {left:?}"
+    );
 }
 
 #[test]
@@ -157,9 +214,17 @@ fn the_golden_file_of_format_1_is_read_by_both_programs() {
     of(Command::new(stub()));
     let directory = TempDir::new().expect("a temporary directory");
     let mut extract = Command::new(stub());
-    extract.arg("extract").arg(golden.join("golden.run")).arg("--to").arg(directory.path().join("tree"));
+    extract
+        .arg("extract")
+        .arg(golden.join("golden.run"))
+        .arg("--to")
+        .arg(directory.path().join("tree"));
     run(extract.arg("--trust-key").arg(golden.join("golden.pub"))).expect(0);
     let tree = snapshot(&directory.path().join("tree"), true);
     assert_eq!(tree["link"], "link to bin/start.sh");
-    assert!(tree["bin/start.sh"].starts_with("file 755 -1 "), "{}", tree["bin/start.sh"]);
+    assert!(
+        tree["bin/start.sh"].starts_with("file 755 -1 "),
+        "{}",
+        tree["bin/start.sh"]
+    );
 }

@@ -21,8 +21,13 @@ impl Run {
 
 /// Runs `command` to its end.
 pub(crate) fn run(command: &mut Command) -> Run {
-    let Output { status, stdout, stderr } =
-        command.output().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command
+        .output()
+        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
     Run {
         code: status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&stdout).into_owned(),
@@ -32,7 +37,9 @@ pub(crate) fn run(command: &mut Command) -> Run {
 
 /// A shell pipeline in `directory` that fails if any part of it fails.
 pub(crate) fn shell(directory: &Path, script: &str) -> Run {
-    run(Command::new("bash").args(["-euo", "pipefail", "-c", script]).current_dir(directory))
+    run(Command::new("bash")
+        .args(["-euo", "pipefail", "-c", script])
+        .current_dir(directory))
 }
 
 /// The builder of this build.
@@ -42,20 +49,36 @@ pub(crate) fn servoy_bundle() -> Command {
 
 /// Top of the repository.
 pub(crate) fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository").to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate lies in the repository")
+        .to_path_buf()
 }
 
 /// The released stub for this machine.
 pub(crate) fn stub() -> PathBuf {
     let target = bundle_format::Target::of_this_machine().expect("tests run where stubs run");
-    let path = repository().join("dist/stubs").join(target.as_str()).join("installer-stub");
-    assert!(path.is_file(), "`{}` is missing; make it with `cargo xtask stubs`", path.display());
+    let path = repository()
+        .join("dist/stubs")
+        .join(target.as_str())
+        .join("installer-stub");
+    assert!(
+        path.is_file(),
+        "`{}` is missing; make it with `cargo xtask stubs`",
+        path.display()
+    );
     path
 }
 
 /// Makes a key pair `NAME.key` and `NAME.pub` in `directory` and returns their paths.
 pub(crate) fn keygen(directory: &Path, name: &str) -> (PathBuf, PathBuf) {
     let mut command = servoy_bundle();
-    run(command.args(["keygen", "--no-password", "--name", name, "--out"]).arg(directory)).expect(0);
-    (directory.join(format!("{name}.key")), directory.join(format!("{name}.pub")))
+    run(command
+        .args(["keygen", "--no-password", "--name", name, "--out"])
+        .arg(directory))
+    .expect(0);
+    (
+        directory.join(format!("{name}.key")),
+        directory.join(format!("{name}.pub")),
+    )
 }

@@ -21,18 +21,33 @@ fn walk(root: &Path, directory: &Path, mtimes: bool, found: &mut BTreeMap<String
         let path = entry.expect("the entry can be read").path();
         let metadata = fs_err::symlink_metadata(&path).expect("it is there");
         let mode = metadata.permissions().mode() & 0o7777;
-        let time = if mtimes { format!(" {}", metadata.mtime()) } else { String::new() };
+        let time = if mtimes {
+            format!(" {}", metadata.mtime())
+        } else {
+            String::new()
+        };
         let description = if metadata.is_symlink() {
-            format!("link to {}", fs_err::read_link(&path).expect("it is a link").display())
+            format!(
+                "link to {}",
+                fs_err::read_link(&path).expect("it is a link").display()
+            )
         } else if metadata.is_dir() {
             walk(root, &path, mtimes, found);
             format!("directory {mode:o}{time}")
         } else {
             let content = fs_err::read(&path).expect("it can be read");
             // An upgrade must never write into an older release through a second name.
-            format!("file {mode:o}{time} {} links {}", Digest::of(&content), metadata.nlink())
+            format!(
+                "file {mode:o}{time} {} links {}",
+                Digest::of(&content),
+                metadata.nlink()
+            )
         };
-        let name = path.strip_prefix(root).expect("it lies below").display().to_string();
+        let name = path
+            .strip_prefix(root)
+            .expect("it lies below")
+            .display()
+            .to_string();
         found.insert(name, description);
     }
 }
