@@ -101,7 +101,9 @@ impl Stub {
             if path.is_file() {
                 return Self::read(&path, target);
             }
-            looked_in.push(path);
+            if !looked_in.contains(&path) {
+                looked_in.push(path);
+            }
         }
         Err(Error::NotFound { target, looked_in })
     }

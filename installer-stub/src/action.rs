@@ -219,6 +219,11 @@ impl Action {
         }
     }
 
+    /// Directories that are made on the way say little; those that belong to an account do.
+    pub(crate) fn is_detail(&self) -> bool {
+        matches!(self, Self::CreateDirectory { owner: None, .. })
+    }
+
     /// One line for people.
     pub(crate) fn describe(&self) -> String {
         let show = |path: &Path| format!("`{}`", path.display());
@@ -249,11 +254,11 @@ impl Action {
             Self::SwitchCurrent { link, target, .. } => format!("switch {} to `{target}`", show(link)),
             Self::RegisterServices { services } => format!("register services {}", list(services)),
             Self::StartServices { services, checks } => {
-                format!(
-                    "start services {}, wait for {} health checks",
-                    list(services),
-                    checks.len()
-                )
+                let checks = match checks.len() {
+                    1 => "1 health check".to_owned(),
+                    count => format!("{count} health checks"),
+                };
+                format!("start services {}, wait for {checks}", list(services))
             }
             Self::RetireServices { services } => format!("stop services {}", list(services)),
             Self::MoveAside { path, .. } => format!("remove {}", show(path)),

@@ -14,7 +14,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) use files::{Facts, FileKind, beside, temporary_beside};
 pub(crate) use processes::{Program, SYSTEM_PATH};
@@ -76,6 +76,11 @@ impl Host {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |elapsed| elapsed.as_secs())
+    }
+
+    /// A clock that nobody sets, for measuring how long something takes.
+    pub(crate) fn instant(&self) -> Instant {
+        Instant::now()
     }
 
     /// Waits, but not past a signal that asks to end.

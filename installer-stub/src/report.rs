@@ -61,7 +61,9 @@ impl<'a> Report<'a> {
 
     /// An action is about to be done.
     pub(crate) fn action(&self, action: &Action) {
-        self.step(&action.describe());
+        if !action.is_detail() {
+            self.step(&action.describe());
+        }
     }
 
     /// Something that a person should know, but that forbids nothing.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bundle_format::{Identity, index};
 
-use crate::action::{self, Action};
+use crate::action;
 use crate::cli::Source;
 use crate::error::{ExitCode, Result};
 use crate::journal;
@@ -71,14 +71,18 @@ impl<'a> Prepared<'a> {
     pub(super) fn new(context: Context<'a>, bundle: &'a Bundle, made: &'a [PathBuf]) -> Result<Self> {
         let host = context.host;
         let layout = bundle.layout(host);
+        let installed = receipt::installed(host, &layout)?;
+        // Whoever this machine was told to be, it still is.
+        let known = installed.as_ref().and_then(|installed| installed.host.as_deref());
+        let named = context.options.host.as_deref().or(known);
         let mut prepared = Self {
             context,
             bundle,
             made,
             identity: bundle.identity(),
             release: bundle.release(&layout),
-            member: bundle.host(host, context.options.host.as_deref())?,
-            installed: receipt::installed(host, &layout)?,
+            member: bundle.host(host, named)?,
+            installed,
             problems: Vec::new(),
             layout,
         };
@@ -179,13 +183,8 @@ pub(super) fn table(bundle: &Bundle, member: Option<&index::Host>, plan: &Plan) 
         line("signed by", &format!("key {}", key.fingerprint()));
     }
     text.push_str("\nwhat is going to be done:\n");
-    for action in plan.actions.iter().filter(|action| !is_detail(action)) {
+    for action in plan.actions.iter().filter(|action| !action.is_detail()) {
         text.push_str(&format!("  {}\n", action.describe()));
     }
     text
-}
-
-/// Directories that are made on the way say little; those that belong to an account do.
-fn is_detail(action: &Action) -> bool {
-    matches!(action, Action::CreateDirectory { owner: None, .. })
 }
