@@ -5,7 +5,9 @@ use std::process::Child;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::stub_support::{Ended, Sandbox, assert_same, small, wait_until, with_recipe};
+use test_support::Ended;
+
+use crate::stub_support::{Sandbox, assert_same, small, wait_until, with_recipe};
 
 /// A bundle whose tool waits for a file that never comes, once it has said that it runs.
 fn waiting() -> test_support::Fake {

@@ -19,7 +19,7 @@ fn server(script: &str) -> test_support::Fake {
     with_recipe(fake, SERVER)
 }
 
-fn install(sandbox: &Sandbox, fake: &test_support::Fake) -> crate::stub_support::Ended {
+fn install(sandbox: &Sandbox, fake: &test_support::Fake) -> test_support::Ended {
     let run_file = sandbox.run_file("x.run", fake);
     let arguments = sandbox.install_arguments(&run_file);
     let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

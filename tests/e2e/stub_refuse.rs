@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use bundle_format::Target;
-use test_support::{Fake, Key};
+use test_support::{Ended, Fake, Key};
 
-use crate::stub_support::{Ended, Sandbox, assert_same, small};
+use crate::stub_support::{Sandbox, assert_same, small};
 
 /// Installs a run file of these bytes, which must be refused with `code`, the root untouched.
 #[track_caller]

@@ -4,22 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use test_support::{Fake, FakeRunFile, Key};
+use test_support::{Ended, Fake, FakeRunFile, Key};
 
 /// A machine in a directory.
 pub(crate) struct Sandbox {
     directory: tempfile::TempDir,
     pub(crate) key: Key,
-}
-
-/// How a run ended.
-pub(crate) struct Ended {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
 }
 
 /// Everything below a directory: kind, mode, and content or target. A file's time of change too.
@@ -116,38 +109,6 @@ impl Sandbox {
         let mut snapshot = Snapshot::new();
         record(&self.root(), &self.root(), &mut snapshot);
         snapshot
-    }
-}
-
-impl Ended {
-    pub(crate) fn of(child: Child) -> Self {
-        let output = child.wait_with_output().expect("it ends");
-        Self {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
-    /// Asserts the exit code, showing what was said if it is another.
-    #[track_caller]
-    pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(
-            self.code,
-            Some(code),
-            "\nstdout: {}\nstderr: {}",
-            self.stdout,
-            self.stderr
-        );
-        self
-    }
-
-    /// Asserts that people were told `text`.
-    #[track_caller]
-    pub(crate) fn says(self, text: &str) -> Self {
-        let said = format!("{}{}", self.stdout, self.stderr);
-        assert!(said.contains(text), "expected `{text}` in: {said}");
-        self
     }
 }
 

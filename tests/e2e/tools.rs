@@ -1,42 +1,17 @@
 //! Running programs and finding the released stub.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-/// What a program printed, and how it ended.
-#[derive(Debug)]
-pub(crate) struct Run {
-    pub(crate) code: i32,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl Run {
-    /// Panics with everything that was printed unless the program ended with `code`.
-    pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
-        self
-    }
-}
+use test_support::Ended;
 
 /// Runs `command` to its end.
-pub(crate) fn run(command: &mut Command) -> Run {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command
-        .output()
-        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-    Run {
-        code: status.code().unwrap_or(-1),
-        out: String::from_utf8_lossy(&stdout).into_owned(),
-        err: String::from_utf8_lossy(&stderr).into_owned(),
-    }
+pub(crate) fn run(command: &mut Command) -> Ended {
+    Ended::run(command)
 }
 
 /// A shell pipeline in `directory` that fails if any part of it fails.
-pub(crate) fn shell(directory: &Path, script: &str) -> Run {
+pub(crate) fn shell(directory: &Path, script: &str) -> Ended {
     run(Command::new("bash")
         .args(["-euo", "pipefail", "-c", script])
         .current_dir(directory))

@@ -2,59 +2,23 @@
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use tempfile::TempDir;
+use test_support::Ended;
 
 /// A scratch directory with `tree/`, `stub`, `test.key` and `test.pub`.
 pub(crate) struct Bench {
     directory: TempDir,
 }
 
-/// What a program printed, and how it ended.
-#[derive(Debug)]
-pub(crate) struct Run {
-    pub(crate) code: Option<i32>,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl Run {
-    /// Fails the test with everything that was printed unless the program ended with `code`.
-    #[track_caller]
-    pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(
-            self.code,
-            Some(code),
-            "stdout:\n{}\nstderr:\n{}",
-            self.out,
-            self.err
-        );
-        self
-    }
-}
-
 /// Runs `command` to its end, without a terminal and without this process's choices.
-pub(crate) fn run(command: &mut Command) -> Run {
+pub(crate) fn run(command: &mut Command) -> Ended {
     command.stdin(std::process::Stdio::null());
     command
         .env_remove("SERVOY_BUNDLE_PASSWORD")
         .env_remove("SOURCE_DATE_EPOCH");
-    finish(command)
-}
-
-/// Runs `command` to its end as it is.
-pub(crate) fn finish(command: &mut Command) -> Run {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
-    Run {
-        code: status.code(),
-        out: String::from_utf8_lossy(&stdout).into_owned(),
-        err: String::from_utf8_lossy(&stderr).into_owned(),
-    }
+    Ended::run(command)
 }
 
 /// The builder of this build.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use crate::bench::{Bench, finish, noise, write};
+use crate::bench::{Bench, noise, write};
+use test_support::Ended;
 
 /// Packs a copy of the bench's inputs in another directory, through a shell that sets things up with `prelude`.
 fn packed(bench: &Bench, prelude: &str, jobs: &str) -> BTreeMap<String, Vec<u8>> {
@@ -21,7 +22,7 @@ fn packed(bench: &Bench, prelude: &str, jobs: &str) -> BTreeMap<String, Vec<u8>>
     shell
         .env("FROM", bench.path(""))
         .env("BUILDER", env!("CARGO_BIN_EXE_servoy-bundle"));
-    finish(&mut shell).expect(0);
+    Ended::run(&mut shell).expect(0);
     contents(&elsewhere.join("dist"))
 }
 
@@ -77,7 +78,7 @@ fn the_umask_changes_neither_bytes_nor_modes() {
         let pack = bench.pack_to(&bench.path(name).join("x.run"));
         shell.args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]);
         shell.arg(pack.get_program()).args(pack.get_args());
-        finish(&mut shell).expect(0);
+        Ended::run(&mut shell).expect(0);
     }
     assert!(contents(&bench.path("open")) == contents(&bench.path("closed")));
     for (name, mode) in [("x.run", 0o755), ("x.run.minisig", 0o644), ("SHA256SUMS", 0o644)] {
@@ -93,7 +94,7 @@ fn the_date_of_the_sources_is_taken_and_nothing_else() {
     let with_date = |date: &str, out: &str| {
         let mut pack = bench.pack_to(&bench.path(out));
         pack.env("SOURCE_DATE_EPOCH", date);
-        finish(&mut pack)
+        Ended::run(&mut pack)
     };
     with_date("1000000000", "a/x.run").expect(0);
     with_date("1000000001", "b/x.run").expect(0);
@@ -101,7 +102,7 @@ fn the_date_of_the_sources_is_taken_and_nothing_else() {
     let refused = with_date("yesterday", "c/x.run").expect(2);
     assert!(
         refused
-            .err
+            .stderr
             .contains("SOURCE_DATE_EPOCH is `yesterday`\n  expected: seconds since 1970")
     );
 }

@@ -3,9 +3,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use crate::bench::{Bench, Run, finish, run, servoy_bundle};
+use crate::bench::{Bench, run, servoy_bundle};
+use test_support::Ended;
 
-fn keygen(bench: &Bench, name: &str, password: Option<&str>) -> Run {
+fn keygen(bench: &Bench, name: &str, password: Option<&str>) -> Ended {
     let mut command = servoy_bundle();
     command
         .args(["keygen", "--name", name, "--out"])
@@ -16,10 +17,10 @@ fn keygen(bench: &Bench, name: &str, password: Option<&str>) -> Run {
     if let Some(password) = password {
         command.env("SERVOY_BUNDLE_PASSWORD", password);
     }
-    finish(&mut command)
+    Ended::run(&mut command)
 }
 
-fn pack(bench: &Bench, password: &str) -> Run {
+fn pack(bench: &Bench, password: &str) -> Ended {
     fs_err::write(bench.path("password"), format!("{password}\n")).unwrap();
     let mut command = bench.pack_unsigned(&bench.path("dist/x.run"));
     command
@@ -38,16 +39,16 @@ fn a_protected_key_signs_with_its_password_only() {
     let text = fs_err::read_to_string(bench.path("keys/site.pub")).unwrap();
     let key: bundle_format::PublicKey = text.parse().unwrap();
     assert!(
-        made.out
+        made.stdout
             .contains(&format!("fingerprint  {}\n", key.fingerprint())),
         "{}",
-        made.out
+        made.stdout
     );
     assert!(
-        made.out
+        made.stdout
             .contains(&format!("spoken       {}\n", key.fingerprint().spoken())),
         "{}",
-        made.out
+        made.stdout
     );
     let mode = fs_err::metadata(bench.path("keys/site.key"))
         .unwrap()
@@ -57,9 +58,9 @@ fn a_protected_key_signs_with_its_password_only() {
 
     let refused = pack(&bench, "wrong").expect(1);
     assert!(
-        refused.err.contains("error: wrong password for secret key `"),
+        refused.stderr.contains("error: wrong password for secret key `"),
         "{}",
-        refused.err
+        refused.stderr
     );
     assert_eq!(bench.names("dist"), Vec::<String>::new());
     pack(&bench, "right").expect(0);
@@ -99,9 +100,9 @@ fn without_a_password_and_a_terminal_nothing_is_made() {
     let bench = Bench::new();
     let refused = keygen(&bench, "site", None).expect(1);
     assert!(
-        refused.err.contains("hint: set SERVOY_BUNDLE_PASSWORD"),
+        refused.stderr.contains("hint: set SERVOY_BUNDLE_PASSWORD"),
         "{}",
-        refused.err
+        refused.stderr
     );
     assert_eq!(bench.names("keys"), Vec::<String>::new());
 
@@ -115,10 +116,10 @@ fn without_a_password_and_a_terminal_nothing_is_made() {
     let refused = run(&mut command).expect(1);
     assert!(
         refused
-            .err
+            .stderr
             .contains("needs a password\n  standard input is not a terminal\nhint: "),
         "{}",
-        refused.err
+        refused.stderr
     );
 }
 
@@ -130,10 +131,10 @@ fn keys_are_never_overwritten() {
     let refused = keygen(&bench, "site", Some("two")).expect(1);
     assert!(
         refused
-            .err
+            .stderr
             .contains("exists already, and keys are never overwritten"),
         "{}",
-        refused.err
+        refused.stderr
     );
     assert_eq!(fs_err::read(bench.path("keys/site.key")).unwrap(), before);
     // One half is enough, and the other is not made.

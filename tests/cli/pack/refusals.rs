@@ -2,17 +2,18 @@
 
 use std::process::Command;
 
-use crate::bench::{Bench, Run, TARGET, fake_stub, noise, run, write};
+use crate::bench::{Bench, TARGET, fake_stub, noise, run, write};
+use test_support::Ended;
 
 /// Fails the test unless the run failed with `code`, said `text`, and left `dist/` empty.
 #[track_caller]
-fn refused(bench: &Bench, result: Run, code: i32, text: &str) {
+fn refused(bench: &Bench, result: Ended, code: i32, text: &str) {
     let result = result.expect(code);
-    assert!(result.err.contains(text), "{}", result.err);
+    assert!(result.stderr.contains(text), "{}", result.stderr);
     assert_eq!(bench.names("dist"), Vec::<String>::new());
 }
 
-fn with_stub(bench: &Bench, bytes: &[u8]) -> Run {
+fn with_stub(bench: &Bench, bytes: &[u8]) -> Ended {
     fs_err::write(bench.path("stub"), bytes).unwrap();
     run(&mut bench.pack())
 }
@@ -22,9 +23,9 @@ fn stubs_that_would_not_run_there() {
     let bench = Bench::new();
     let debug = with_stub(&bench, &fake_stub(62, "debug", TARGET));
     assert!(
-        debug.err.contains("hint: build it with `cargo xtask stubs`"),
+        debug.stderr.contains("hint: build it with `cargo xtask stubs`"),
         "{}",
-        debug.err
+        debug.stderr
     );
     refused(&bench, debug, 1, "is a debug build, which no run file may carry");
     let arm = with_stub(&bench, &fake_stub(183, "release", "aarch64-unknown-linux-musl"));
@@ -71,9 +72,11 @@ fn command_lines_that_cannot_be_meant() {
     unsigned.arg("--stub").arg(bench.path("stub"));
     let unsigned = run(&mut unsigned);
     assert!(
-        unsigned.err.contains("\nhint: `servoy-bundle keygen --out DIR`"),
+        unsigned
+            .stderr
+            .contains("\nhint: `servoy-bundle keygen --out DIR`"),
         "{}",
-        unsigned.err
+        unsigned.stderr
     );
     refused(
         &bench,
@@ -132,10 +135,10 @@ fn an_output_directory_that_cannot_be_written() {
     let result = run(&mut bench.pack_to(&bench.path("file/x.run")));
     assert!(
         result
-            .err
+            .stderr
             .contains("hint: name a directory that you may write to with `--out`"),
         "{}",
-        result.err
+        result.stderr
     );
     refused(&bench, result, 1, "error: cannot write `");
 }
@@ -160,10 +163,10 @@ fn a_foreign_or_cut_file_instead_of_a_run_file() {
     fs_err::write(bench.path("dist/x.run"), &whole[..whole.len() - 1]).unwrap();
     let cut = inspect().expect(1);
     assert!(
-        cut.err
+        cut.stderr
             .contains("is rejected\n  not a run file: its last 128 bytes are not a trailer\nhint: "),
         "{}",
-        cut.err
+        cut.stderr
     );
     fs_err::write(bench.path("dist/x.run"), &whole[100..]).unwrap();
     let cut = inspect().expect(1);
@@ -171,9 +174,9 @@ fn a_foreign_or_cut_file_instead_of_a_run_file() {
         "the file is cut short or has bytes added\n    expected: {} bytes",
         whole.len()
     );
-    assert!(cut.err.contains(&found), "{}", cut.err);
+    assert!(cut.stderr.contains(&found), "{}", cut.stderr);
     fs_err::write(bench.path("dist/x.run"), "hello").unwrap();
-    assert!(inspect().expect(1).err.contains("not a run file"));
+    assert!(inspect().expect(1).stderr.contains("not a run file"));
 }
 
 #[test]
@@ -201,10 +204,10 @@ fn a_demonstration_deletes_nothing_that_it_did_not_make() {
     let refused = run(&mut demo).expect(1);
     assert!(
         refused
-            .err
+            .stderr
             .contains("is in the way: it was not made by a demonstration\nhint: "),
         "{}",
-        refused.err
+        refused.stderr
     );
     assert_eq!(
         fs_err::read(bench.path("out/demo-root/mine")).unwrap(),
@@ -219,7 +222,7 @@ fn a_disk_that_fills_up_while_packing() {
     write(&bench.path("tree/noise.bin"), 0o644, noise(5 << 20));
     let probe = run(Command::new("unshare").args(["-m", "true"]));
     if probe.code != Some(0) {
-        eprintln!("skipped: `unshare -m` needs root here: {}", probe.err);
+        eprintln!("skipped: `unshare -m` needs root here: {}", probe.stderr);
         return;
     }
     fs_err::create_dir(bench.path("dist")).unwrap();
@@ -234,6 +237,10 @@ fn a_disk_that_fills_up_while_packing() {
     let result = run(&mut shell).expect(1);
     let hint = "hint: free some space there, or name another place with `--out`\n";
     // The last line is the hint: `ls` printed no name of a file that was left behind.
-    assert!(result.err.ends_with(hint), "{}", result.err);
-    assert!(result.err.contains("error: cannot write `"), "{}", result.err);
+    assert!(result.stderr.ends_with(hint), "{}", result.stderr);
+    assert!(
+        result.stderr.contains("error: cannot write `"),
+        "{}",
+        result.stderr
+    );
 }

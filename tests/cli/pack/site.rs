@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::bench::{Bench, Run, TARGET, run, servoy_bundle};
+use crate::bench::{Bench, TARGET, run, servoy_bundle};
+use test_support::Ended;
 
 /// Writes the sample to `sample/`.
 fn bench() -> Bench {
@@ -31,9 +32,9 @@ fn build(bench: &Bench, site: &str) -> Command {
 
 /// Fails the test unless the run failed with `code`, said `text`, and left nothing in `dist/`.
 #[track_caller]
-fn refused(bench: &Bench, result: Run, code: i32, text: &str) {
+fn refused(bench: &Bench, result: Ended, code: i32, text: &str) {
     let result = result.expect(code);
-    assert!(result.err.contains(text), "{}", result.err);
+    assert!(result.stderr.contains(text), "{}", result.stderr);
     assert_eq!(bench.names("dist"), Vec::<String>::new());
 }
 
@@ -108,7 +109,7 @@ fn only_what_is_asked_for_is_built() {
         .args(["--json", "inspect"])
         .arg(bench.path("dist").join(name)))
     .expect(0);
-    let inspected: serde_json::Value = serde_json::from_str(&inspected.out).unwrap();
+    let inspected: serde_json::Value = serde_json::from_str(&inspected.stdout).unwrap();
     assert_eq!(inspected["hosts"], serde_json::json!(["tc1"]));
     assert_eq!(inspected["artifacts"][0]["source"], "file:stand-in-java-6.tar.gz");
     assert_eq!(inspected["artifacts"][0]["files"], 2);
@@ -157,10 +158,10 @@ fn a_patch_that_does_not_match_fails_at_home() {
     let result = run(&mut build(&bench, "small-site.toml"));
     assert!(
         result
-            .err
+            .stderr
             .contains("hint: another version of an artifact may have other files"),
         "{}",
-        result.err
+        result.stderr
     );
     refused(
         &bench,
@@ -180,7 +181,7 @@ fn a_template_may_not_replace_what_an_artifact_brings() {
         "\n[[template]]\nto = \"terracotta/bin/start-tc-server.sh\"\ncontent = \"mine\"\n",
     );
     let result = run(build(&bench, "site.toml").args(["--role", "terracotta-server"]));
-    assert!(result.err.contains("template `"), "{}", result.err);
+    assert!(result.stderr.contains("template `"), "{}", result.stderr);
     refused(
         &bench,
         result,
@@ -220,13 +221,16 @@ fn check_names_what_is_wrong_and_what_is_ready() {
             .arg(bench.path("sample/site.toml"));
         run(&mut command)
     };
-    assert_eq!(check().expect(0).out, "everything is there to build this site\n");
+    assert_eq!(
+        check().expect(0).stdout,
+        "everything is there to build this site\n"
+    );
     edit(&bench, "site.toml", "sequence = 1", "sequence = 1\nsequense = 2");
     let wrong = check().expect(1);
-    assert!(wrong.out.contains("sequense"), "{}", wrong.out);
+    assert!(wrong.stdout.contains("sequense"), "{}", wrong.stdout);
     assert!(
-        wrong.err.contains("cannot be built yet: 1 to correct\nhint: "),
+        wrong.stderr.contains("cannot be built yet: 1 to correct\nhint: "),
         "{}",
-        wrong.err
+        wrong.stderr
     );
 }

@@ -5,10 +5,11 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::Command;
 
-use crate::bench::{Bench, Run, noise, run, servoy_bundle, write};
+use crate::bench::{Bench, noise, run, servoy_bundle, write};
+use test_support::Ended;
 
 /// A shell pipeline in `directory` that fails if any part of it fails.
-fn shell(directory: &Path, script: &str) -> Run {
+fn shell(directory: &Path, script: &str) -> Ended {
     run(Command::new("bash")
         .args(["-euo", "pipefail", "-c", script])
         .current_dir(directory))
@@ -53,10 +54,10 @@ fn minisign_and_sha256sum_agree() {
     .expect(0);
     assert!(
         judged
-            .out
+            .stdout
             .contains("Trusted comment: file=x.run site=thing sequence=1 role=thing target=x86_64")
     );
-    assert!(judged.out.contains("x.run: OK\n") && judged.out.contains("another one.run: OK\n"));
+    assert!(judged.stdout.contains("x.run: OK\n") && judged.stdout.contains("another one.run: OK\n"));
     let mut bytes = fs_err::read(bench.path("dist/x.run")).unwrap();
     bytes[10] ^= 1;
     fs_err::write(bench.path("dist/x.run"), bytes).unwrap();
@@ -71,7 +72,7 @@ fn minisign_and_sha256sum_agree() {
     assert!(
         run(&mut verify)
             .expect(1)
-            .err
+            .stderr
             .contains("the stub in front of the bundle is damaged")
     );
 }
@@ -85,7 +86,7 @@ fn the_rescue_command_gives_back_the_tree() {
         .args(["--json", "inspect"])
         .arg(bench.path("dist/x.run")))
     .expect(0);
-    let inspected: serde_json::Value = serde_json::from_str(&inspected.out).unwrap();
+    let inspected: serde_json::Value = serde_json::from_str(&inspected.stdout).unwrap();
     assert_eq!(
         inspected["payload_offset"].as_u64(),
         Some(fs_err::metadata(bench.path("stub")).unwrap().len())
@@ -93,7 +94,7 @@ fn the_rescue_command_gives_back_the_tree() {
     fs_err::create_dir(bench.path("rescued")).unwrap();
     let rescue = inspected["rescue"].as_str().unwrap();
     let extracted = shell(&bench.path("rescued"), &format!("umask 0; {rescue} -p")).expect(0);
-    assert_eq!(extracted.err, "");
+    assert_eq!(extracted.stderr, "");
     assert_eq!(snapshot(&bench.path("rescued")), snapshot(&bench.path("tree")));
     // 2020-01-01, on every single entry.
     for (path, _) in snapshot(&bench.path("rescued")) {
@@ -122,7 +123,7 @@ fn owners_are_root_without_names() {
         ),
     )
     .expect(0);
-    assert_eq!(owners.out, "0/0\n");
+    assert_eq!(owners.stdout, "0/0\n");
 }
 
 #[test]
@@ -136,13 +137,19 @@ fn inspect_says_who_signed_and_whether_that_was_checked() {
         run(&mut command)
     };
     let claimed = inspect(None).expect(0);
-    assert!(claimed.out.contains("(not verified)\n") && claimed.out.contains("who that is was not checked"));
-    assert!(claimed.out.contains("content    11 files"), "{}", claimed.out);
+    assert!(
+        claimed.stdout.contains("(not verified)\n") && claimed.stdout.contains("who that is was not checked")
+    );
+    assert!(
+        claimed.stdout.contains("content    11 files"),
+        "{}",
+        claimed.stdout
+    );
     let trusted = inspect(Some(&bench.path("test.pub"))).expect(0);
     assert!(
-        trusted.out.contains("(trusted)\n") && !trusted.out.contains("not checked"),
+        trusted.stdout.contains("(trusted)\n") && !trusted.stdout.contains("not checked"),
         "{}",
-        trusted.out
+        trusted.stdout
     );
     let mut keygen = servoy_bundle();
     run(keygen
@@ -152,12 +159,12 @@ fn inspect_says_who_signed_and_whether_that_was_checked() {
     let refused = inspect(Some(&bench.path("other.pub"))).expect(1);
     assert!(
         refused
-            .err
+            .stderr
             .contains("no trusted key signed this bundle\n    expected: key "),
         "{}",
-        refused.err
+        refused.stderr
     );
-    assert!(refused.err.contains("\nhint: "), "{}", refused.err);
+    assert!(refused.stderr.contains("\nhint: "), "{}", refused.stderr);
 }
 
 #[test]
@@ -191,5 +198,5 @@ fn a_closed_pipe_is_quiet() {
         env!("CARGO_BIN_EXE_servoy-bundle")
     );
     let piped = shell(&bench.path("dist"), &script);
-    assert_eq!(piped.err, "code 0\n");
+    assert_eq!(piped.stderr, "code 0\n");
 }

@@ -1,8 +1,10 @@
 //! What several test binaries share.
 
 mod bundle;
+mod ended;
 pub mod faulty_server;
 mod key;
 
 pub use bundle::{Fake, FakeRunFile};
+pub use ended::Ended;
 pub use key::Key;
