@@ -30,8 +30,10 @@ pub(crate) fn run_into(workspace: &Workspace, out: &Path) -> Result<()> {
     eprintln!("Building the installer stub and the builder; the first time takes a few minutes.");
     let stub = stubs::build(workspace, target)?;
     let builder = workspace.build_builder()?;
-    let mut demo = Command::new(builder);
+    let mut demo = Command::new(&builder);
     demo.arg("demo").arg("--out").arg(out);
     demo.arg("--stub").arg(stub);
-    command::run(&mut demo)
+    command::run(&mut demo)?;
+    println!("\n`servoy-bundle` is `{}` here", builder.display());
+    Ok(())
 }
