@@ -265,7 +265,7 @@ impl<'a, S: ReadAt + ?Sized> VerifiedPayload<'a, S> {
         match Digest::of(&bytes) {
             found if found == expected => Ok(VerifiedChunk(bytes)),
             found => Err(Error::Damaged {
-                part: format!("the payload, in bytes {offset} to {}", offset + length),
+                part: format!("the payload (bytes {offset} to {})", offset + length),
                 expected,
                 found,
             }),

@@ -90,6 +90,8 @@ fn write_archive(workspace: &Workspace, builder: &Path, name: &str, archive: &Pa
     }
     files.sort();
     let mut output = tempfile::NamedTempFile::new_in(workspace.dist())?;
+    // A temporary file is its owner's alone; what is handed on is for everybody.
+    command::run(Command::new("chmod").arg("0644").arg(output.path()))?;
     let gzip = GzBuilder::new().mtime(0).write(&mut output, Compression::best());
     let gzip = write_tar(gzip, name, &files)?;
     gzip.finish()?.flush()?;
