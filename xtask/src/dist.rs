@@ -85,8 +85,9 @@ fn write_archive(workspace: &Workspace, builder: &Path, name: &str, archive: &Pa
             files.push((format!("stubs/{target}/{file_name}"), stub.clone(), 0o755));
         }
     }
-    for path in shipped(workspace)? {
-        files.push((path.clone(), workspace.root().join(path), 0o644));
+    for (path, mode) in shipped(workspace)? {
+        let source = workspace.root().join(&path);
+        files.push((path, source, mode));
     }
     files.sort();
     let mut output = tempfile::NamedTempFile::new_in(workspace.dist())?;
@@ -100,21 +101,36 @@ fn write_archive(workspace: &Workspace, builder: &Path, name: &str, archive: &Pa
     Ok(())
 }
 
-/// Files of the work tree that `git` knows, so that nothing goes out that merely lies around.
-fn shipped(workspace: &Workspace) -> Result<Vec<String>> {
+/// Files of the work tree that `git` knows, so that nothing goes out that merely lies around, and their modes as
+/// `git` knows them, so that nobody's umask goes out either.
+fn shipped(workspace: &Workspace) -> Result<Vec<(String, u32)>> {
     let mut git = Command::new("git");
-    git.current_dir(workspace.root())
-        .args(["ls-files", "-z", "--"])
-        .args(SHIPPED);
+    git.current_dir(workspace.root());
+    git.args(["ls-files", "--stage", "-z", "--"]).args(SHIPPED);
     let listed = command::output(&mut git)?;
-    let paths: Vec<String> = listed.split_terminator('\0').map(str::to_owned).collect();
+    let files = staged(&listed).context("`git ls-files` printed something unknown")?;
     for expected in SHIPPED {
         ensure!(
-            paths.iter().any(|path| Path::new(path).starts_with(expected)),
+            files
+                .iter()
+                .any(|(path, _)| Path::new(path).starts_with(expected)),
             "`{expected}` is not in the repository"
         );
     }
-    Ok(paths)
+    Ok(files)
+}
+
+/// Paths and modes in what `git ls-files --stage -z` prints: `MODE OBJECT STAGE<tab>PATH` each.
+fn staged(listed: &str) -> Option<Vec<(String, u32)>> {
+    let file = |line: &str| {
+        let (staged, path) = line.split_once('\t')?;
+        match staged.split(' ').next()? {
+            "100644" => Some((path.to_owned(), 0o644)),
+            "100755" => Some((path.to_owned(), 0o755)),
+            _ => None,
+        }
+    };
+    listed.split_terminator('\0').map(file).collect()
 }
 
 /// A tar stream of `files` (name, source, mode) below the directory `top`, the same for the same contents.
@@ -149,6 +165,14 @@ fn prove(archive: &Path, name: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn modes_are_those_of_the_repository() {
+        let listed = "100644 e69de2 0\ta b\0100755 e69de2 0\tc\0";
+        let files = vec![("a b".to_owned(), 0o644), ("c".to_owned(), 0o755)];
+        assert_eq!(staged(listed), Some(files));
+        assert_eq!(staged("120000 e69de2 0\tlink\0"), None);
+    }
 
     #[test]
     fn the_same_files_make_the_same_archive() {
