@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn modes_are_those_of_the_repository() {
-        let listed = "100644 e69de2 0\ta b\0100755 e69de2 0\tc\0";
+        let listed = "100644 e69de2 0\ta b\u{0}100755 e69de2 0\tc\u{0}";
         let files = vec![("a b".to_owned(), 0o644), ("c".to_owned(), 0o755)];
         assert_eq!(staged(listed), Some(files));
         assert_eq!(staged("120000 e69de2 0\tlink\0"), None);
