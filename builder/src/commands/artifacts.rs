@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::session::Session;
 use super::site::{LoadedSite, acceptance, chosen_profile, label, load_lock, lock_and_fetch, lock_path};
-use crate::cli::{Add, Fetch, Lock, Pin};
+use crate::cli::{Add, Fetch, Lock, Obtain, Pin};
 use crate::fetch::{self, Fetched, Recognised};
 use crate::report::bytes_text;
 
@@ -75,15 +75,10 @@ pub(super) fn pin(arguments: &Pin, session: &Session) -> anyhow::Result<()> {
     session.print(&text, &value)
 }
 
-/// `lock`: the artifacts that the site needs. What it does not need may not even exist for this platform.
+/// `lock`: what `fetch` does, for the sake of the lock.
 pub(super) fn lock(arguments: &Lock, session: &Session) -> anyhow::Result<()> {
     let site = LoadedSite::load(&arguments.site, session)?;
-    let fetched = lock_and_fetch(
-        &site.profile,
-        &|spec| site.needs(spec),
-        &arguments.obtain,
-        session,
-    )?;
+    let fetched = fetch_needed(&site, &arguments.obtain, session)?;
     session.reporter.note(format_args!(
         "`{}` is up to date",
         lock_path(&site.profile).display()
@@ -94,13 +89,12 @@ pub(super) fn lock(arguments: &Lock, session: &Session) -> anyhow::Result<()> {
 /// `fetch`
 pub(super) fn fetch(arguments: &Fetch, session: &Session) -> anyhow::Result<()> {
     let site = LoadedSite::load(&arguments.site, session)?;
-    let fetched = lock_and_fetch(
-        &site.profile,
-        &|spec| site.needs(spec),
-        &arguments.obtain,
-        session,
-    )?;
-    print_fetched(&fetched, session)
+    print_fetched(&fetch_needed(&site, &arguments.obtain, session)?, session)
+}
+
+/// The artifacts that the site needs. What it does not need may not even exist for its platforms.
+fn fetch_needed(site: &LoadedSite, obtain: &Obtain, session: &Session) -> anyhow::Result<Vec<Fetched>> {
+    lock_and_fetch(&site.profile, &|spec| site.needs(spec), obtain, session)
 }
 
 fn print_fetched(fetched: &[Fetched], session: &Session) -> anyhow::Result<()> {
