@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
+use test_support::{Times, snapshot};
 
 use crate::tools::{keygen, repository, run, servoy_bundle, shell, stub};
-use crate::trees::snapshot;
 
 struct Packed {
     directory: TempDir,
@@ -87,7 +87,7 @@ fn awkward(tree: &Path) {
 #[test]
 fn our_extract_and_the_stock_tools_give_back_the_tree() {
     let packed = pack(awkward);
-    let original = snapshot(&packed.tree, false);
+    let original = snapshot(&packed.tree, Times::None);
     assert!(original.len() > 10_000);
     let extracted = packed.directory.path().join("extracted");
     let mut extract = Command::new(&packed.run_file);
@@ -98,7 +98,7 @@ fn our_extract_and_the_stock_tools_give_back_the_tree() {
         .arg("--trust-key")
         .arg(&packed.public_key))
     .expect(0);
-    assert_eq!(snapshot(&extracted, false), original);
+    assert_eq!(snapshot(&extracted, Times::None), original);
 
     let inspected = run(servoy_bundle().arg("inspect").arg(&packed.run_file).arg("--json")).expect(0);
     let inspected: serde_json::Value = serde_json::from_str(&inspected.stdout).expect("one JSON object");
@@ -113,7 +113,7 @@ fn our_extract_and_the_stock_tools_give_back_the_tree() {
     // Only tar may make hard links; modes and times are the same.
     let without_links = |tree: &Path| -> Vec<(String, String)> {
         let cut = |text: String| text.split(" links ").next().unwrap_or_default().to_owned();
-        snapshot(tree, true)
+        snapshot(tree, Times::All)
             .into_iter()
             .map(|(path, text)| (path, cut(text)))
             .collect()
@@ -178,7 +178,7 @@ fn a_plain_tree_installs_and_leaves_nothing_behind() {
         .args(["uninstall", "--yes", "--purge", "--root"])
         .arg(&root))
     .expect(0);
-    let left: Vec<String> = snapshot(&root, false)
+    let left: Vec<String> = snapshot(&root, Times::None)
         .into_iter()
         .filter(|(_, description)| !description.starts_with("directory"))
         .map(|(path, _)| path)
@@ -210,7 +210,7 @@ fn the_golden_file_of_format_1_is_read_by_both_programs() {
         .arg("--to")
         .arg(directory.path().join("tree"));
     run(extract.arg("--trust-key").arg(golden.join("golden.pub"))).expect(0);
-    let tree = snapshot(&directory.path().join("tree"), true);
+    let tree = snapshot(&directory.path().join("tree"), Times::All);
     assert_eq!(tree["link"], "link to bin/start.sh");
     assert!(
         tree["bin/start.sh"].starts_with("file 755 -1 "),

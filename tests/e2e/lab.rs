@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use test_support::{Times, snapshot};
 
 use crate::tools::{keygen, repository, run, servoy_bundle, stub};
-use crate::trees::snapshot;
 
 /// As in `manifests/terracotta-lab/site.toml`.
 const HOST: &str = "lab1";
@@ -29,7 +29,7 @@ fn lab_files() -> PathBuf {
 /// Builds the run file from the profile as it is committed, which must stay as it is.
 fn build(out: &Path, secret_key: &Path) -> PathBuf {
     let profile = repository().join("manifests/terracotta-lab");
-    let before = snapshot(&profile, false);
+    let before = snapshot(&profile, Times::None);
     let mut command = servoy_bundle();
     command
         .arg("build")
@@ -49,7 +49,7 @@ fn build(out: &Path, secret_key: &Path) -> PathBuf {
         .arg(out.join("cache"));
     run(&mut command).expect(0);
     assert_eq!(
-        snapshot(&profile, false),
+        snapshot(&profile, Times::None),
         before,
         "the committed lock pins all there is"
     );
@@ -155,7 +155,7 @@ fn a_real_terracotta_server_is_built_installed_started_stopped_and_removed() {
         .args(["uninstall", "--yes", "--purge", "--root"])
         .arg(&root))
     .expect(0);
-    let left = snapshot(&root, false);
+    let left = snapshot(&root, Times::None);
     let files: Vec<&String> = left
         .iter()
         .filter(|(_, kind)| !kind.starts_with("directory"))

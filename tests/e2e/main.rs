@@ -4,4 +4,3 @@
 mod any_tree;
 mod lab;
 mod tools;
-mod trees;

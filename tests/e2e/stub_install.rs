@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use bundle_format::index::EntryKind;
 use bundle_format::{RunFileWriter, SignatureBlock, SignedIndex};
-use test_support::Fake;
+use test_support::{Fake, Snapshot};
 
-use crate::stub_support::{Sandbox, Snapshot, assert_same, small, with_recipe};
+use crate::stub_support::{Sandbox, assert_same, small, with_recipe};
 
 /// What outlives an installation.
-fn is_kept(path: &Path) -> bool {
+fn is_kept(path: &str) -> bool {
+    let path = Path::new(path);
     let kept = Path::new("etc/servoy-cluster");
     path == kept || path.starts_with(kept.join("keyring")) || path == kept.join("site.json")
 }
@@ -133,11 +134,7 @@ fn what_was_uninstalled_can_be_installed_again_and_data_waits_for_it() {
         .filter(|(path, _)| !is_kept(path))
         .collect();
     // Directories above the product's own that the first installation made are nobody's by now.
-    let is_shared = |path: &Path| {
-        ["var", "var/lib", "var/log"]
-            .iter()
-            .any(|shared| path == Path::new(shared))
-    };
+    let is_shared = |path: &str| ["var", "var/lib", "var/log"].contains(&path);
     assert_same(
         &before,
         &rest.into_iter().filter(|(path, _)| !is_shared(path)).collect(),

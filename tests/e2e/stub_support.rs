@@ -1,22 +1,17 @@
 //! A machine in a directory, and run files for it.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use test_support::{Ended, Fake, FakeRunFile, Key};
+use test_support::{Ended, Fake, FakeRunFile, Key, Snapshot, Times, snapshot};
 
 /// A machine in a directory.
 pub(crate) struct Sandbox {
     directory: tempfile::TempDir,
     pub(crate) key: Key,
 }
-
-/// Everything below a directory: kind, mode, and content or target. A file's time of change too.
-pub(crate) type Snapshot = BTreeMap<PathBuf, String>;
 
 impl Sandbox {
     /// A machine with some files of its own, in places where the installer works too.
@@ -106,9 +101,7 @@ impl Sandbox {
 
     /// What lies below the root.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::new();
-        record(&self.root(), &self.root(), &mut snapshot);
-        snapshot
+        snapshot(&self.root(), Times::OfFiles)
     }
 }
 
@@ -118,7 +111,7 @@ pub(crate) fn assert_same(before: &Snapshot, after: &Snapshot) {
     let differs = |left: &Snapshot, right: &Snapshot| -> Vec<String> {
         left.iter()
             .filter(|(path, what)| right.get(*path) != Some(what))
-            .map(|(path, what)| format!("{}: {what:.120}", path.display()))
+            .map(|(path, what)| format!("{path}: {what:.120}"))
             .collect()
     };
     let (gone, new) = (differs(before, after), differs(after, before));
@@ -155,23 +148,4 @@ pub(crate) fn with_recipe(fake: Fake, recipe: &str) -> Fake {
     let mut fake = fake;
     fake.description.recipe = serde_json::from_str(recipe).expect("a recipe");
     fake
-}
-
-fn record(root: &Path, directory: &Path, snapshot: &mut Snapshot) {
-    for entry in fs::read_dir(directory).expect("it can be listed") {
-        let path = entry.expect("it can be listed").path();
-        let metadata = path.symlink_metadata().expect("it is there");
-        let mode = metadata.permissions().mode() & 0o7777;
-        let what = if metadata.is_symlink() {
-            format!("link to {}", fs::read_link(&path).expect("a link").display())
-        } else if metadata.is_dir() {
-            record(root, &path, snapshot);
-            format!("directory {mode:o}")
-        } else {
-            let digest = bundle_format::Digest::of(&fs::read(&path).expect("it can be read"));
-            format!("file {mode:o} {} {digest}", metadata.mtime())
-        };
-        let relative = path.strip_prefix(root).expect("it is below").to_owned();
-        snapshot.insert(relative, what);
-    }
 }

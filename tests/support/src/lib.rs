@@ -4,7 +4,11 @@ mod bundle;
 mod ended;
 pub mod faulty_server;
 mod key;
+#[cfg(unix)]
+mod snapshot;
 
 pub use bundle::{Fake, FakeRunFile};
 pub use ended::Ended;
 pub use key::Key;
+#[cfg(unix)]
+pub use snapshot::{Snapshot, Times, snapshot};
