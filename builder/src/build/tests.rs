@@ -33,27 +33,9 @@ pub(super) fn fixture() -> Fixture {
         address: "10.0.0.1".to_owned(),
         values: [("port".to_owned(), port.to_owned())].into(),
     };
-    let contents = Contents {
-        site: "plant".parse().unwrap(),
-        sequence: Sequence::try_from(1).unwrap(),
-        description: Description {
-            product: "thing".parse().unwrap(),
-            prefix: "/opt/thing".to_owned(),
-            profile: "thing".parse().unwrap(),
-            profile_version: "1".to_owned(),
-            role: "thing".parse().unwrap(),
-            target: Target::LinuxX86_64,
-            built_by: "test".to_owned(),
-            artifacts: Vec::new(),
-            recipe: Recipe {
-                java_home: Some("java".parse().unwrap()),
-                ..Recipe::default()
-            },
-            hosts: vec![host("one", "10"), host("two", "20")],
-        },
-        tree,
-        origins: BTreeMap::new(),
-    };
+    let mut contents = Contents::of_tree(tree);
+    contents.description.recipe.java_home = Some("java".parse().unwrap());
+    contents.description.hosts = vec![host("one", "10"), host("two", "20")];
     Fixture {
         _directory: directory,
         contents,

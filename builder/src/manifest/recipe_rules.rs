@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bundle_format::recipe::{BUILT_IN_VARIABLES, ToolCommand};
+use bundle_format::recipe::{BUILT_IN_VARIABLES, Service, ToolCommand};
 use bundle_format::{Name, RelPath, template};
 
 use super::artifact::ArtifactSpec;
@@ -212,29 +212,26 @@ impl<'a> Rules<'a> {
                 self.refuse(place!["service", index, "name"], message, None);
             }
             let program = service.command.first().map_or("", String::as_str);
-            if !is_absolute(program) {
-                let message = format!(
-                    "service `{}` needs an absolute program{}",
-                    service.name,
-                    expected_found(
-                        "a path that starts with `/` or `{{current}}`",
-                        format_args!("`{program}`")
-                    )
-                );
-                self.refuse(place!["service", index, "command"], message, None);
-            }
-            if !is_absolute(&service.working_directory) {
-                let message = format!(
-                    "service `{}` needs an absolute working directory{}",
-                    service.name,
-                    expected_found(
-                        "a path that starts with `/` or `{{current}}`",
-                        format_args!("`{}`", service.working_directory)
-                    )
-                );
-                self.refuse(place!["service", index, "working_directory"], message, None);
-            }
+            self.absolute(service, "program", program, place!["service", index, "command"]);
+            let directory = service.working_directory.as_str();
+            let place = place!["service", index, "working_directory"];
+            self.absolute(service, "working directory", directory, place);
             self.order(index, &service.name, &service.after);
+        }
+    }
+
+    /// Refuses a path of `service` that depends on where it is started.
+    fn absolute(&mut self, service: &Service, what: &str, path: &str, place: &[Step<'_>]) {
+        if !is_absolute(path) {
+            let message = format!(
+                "service `{}` needs an absolute {what}{}",
+                service.name,
+                expected_found(
+                    "a path that starts with `/` or `{{current}}`",
+                    format_args!("`{path}`")
+                )
+            );
+            self.refuse(place, message, None);
         }
     }
 

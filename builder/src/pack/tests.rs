@@ -18,24 +18,27 @@ fn stub(directory: &Path) -> Stub {
     Stub::read(&path, Target::LinuxX86_64).unwrap()
 }
 
-fn contents(tree: Tree) -> Contents {
-    Contents {
-        site: "plant".parse().unwrap(),
-        sequence: Sequence::try_from(1).unwrap(),
-        description: Description {
-            product: "thing".parse().unwrap(),
-            prefix: "/opt/thing".to_owned(),
-            profile: "thing".parse().unwrap(),
-            profile_version: "1".to_owned(),
-            role: "thing".parse().unwrap(),
-            target: Target::LinuxX86_64,
-            built_by: "test".to_owned(),
-            artifacts: Vec::new(),
-            recipe: Recipe::default(),
-            hosts: Vec::new(),
-        },
-        tree,
-        origins: BTreeMap::new(),
+impl Contents {
+    /// A tree as a bundle of nothing but this tree.
+    pub(crate) fn of_tree(tree: Tree) -> Self {
+        Self {
+            site: "plant".parse().unwrap(),
+            sequence: Sequence::try_from(1).unwrap(),
+            description: Description {
+                product: "thing".parse().unwrap(),
+                prefix: "/opt/thing".to_owned(),
+                profile: "thing".parse().unwrap(),
+                profile_version: "1".to_owned(),
+                role: "thing".parse().unwrap(),
+                target: Target::LinuxX86_64,
+                built_by: "test".to_owned(),
+                artifacts: Vec::new(),
+                recipe: Recipe::default(),
+                hosts: Vec::new(),
+            },
+            tree,
+            origins: BTreeMap::new(),
+        }
     }
 }
 
@@ -62,7 +65,7 @@ fn packed(directory: &Path, tree: &Tree, jobs: usize) -> Result<UnsignedBundle<V
     pack(
         Vec::new(),
         &stub(directory),
-        contents(tree.clone()),
+        Contents::of_tree(tree.clone()),
         jobs,
         &|_| (),
     )
