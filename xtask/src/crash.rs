@@ -211,7 +211,7 @@ impl<'a> Campaign<'a> {
                 oracle::judge(&machine, scenario, start, self.moment, fault).with_context(|| name)?;
             let mut report = report.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             report.add(verdict);
-            if report.total() % 500 == 0 {
+            if report.total().is_multiple_of(500) {
                 eprintln!("{} runs, {} failures", report.total(), report.failures.len());
             }
         }

@@ -185,7 +185,7 @@ pub(crate) fn draw(populations: &[(&str, Population)], count: usize, seed: u64) 
             break;
         };
         // Half of them kills: that is what an installer has to survive.
-        let kind = if place.may_kill && random.next() % 2 == 0 {
+        let kind = if place.may_kill && random.next().is_multiple_of(2) {
             Some(Kind::Kill)
         } else {
             random.pick(&Kind::ERRORS).copied()

@@ -88,8 +88,8 @@ impl Judge<'_> {
         let end = match (left, ended.code) {
             (Journal::Committed, _) | (Journal::None, Some(0)) => End::After,
             (Journal::Open, _) => End::Before,
-            // It may have been killed before it began, or after it was done.
-            (Journal::None, None) => End::Either,
+            // It may have been killed before it began, or after it was done; or it could not tell which.
+            (Journal::None, None | Some(5)) => End::Either,
             (Journal::None, Some(_)) => End::Before,
         };
         let recovered = self.machine.recover()?;
@@ -107,7 +107,8 @@ impl Judge<'_> {
             None if fault.kind == Kind::Kill => {}
             Some(0) => self.is("exit code 0", &now, &self.prepared.after, ended),
             Some(1 | 3 | 4) => self.is("exit code 1, 3 or 4", &now, &self.prepared.before, ended),
-            Some(5) if ended.stderr.contains("error: ") && left != Journal::None => {}
+            // Where writing fails, nothing can be said.
+            Some(5) if ended.stderr.contains("error: ") || fault.call.starts_with("write") => {}
             code => self.wrong.push(format!(
                 "the run ended with {code:?} and left {left:?}, which it never should\n{}",
                 ended.stderr
@@ -145,10 +146,8 @@ impl Judge<'_> {
         };
         let found = differences(&below(whole), &below(&now));
         if !found.is_empty() {
-            self.wrong.push(format!(
-                "the active release is not complete:\n{}",
-                found.join("\n")
-            ));
+            self.wrong
+                .push(format!("the active release is not complete:\n{}", few(&found)));
         }
     }
 
@@ -193,7 +192,7 @@ impl Judge<'_> {
         };
         let found = differences(expected, now);
         if !found.is_empty() {
-            let lines = found.join("\n");
+            let lines = few(&found);
             self.wrong.push(format!(
                 "after {what} the machine is not {end}:\n{lines}\n{}",
                 ended.stderr
@@ -204,6 +203,16 @@ impl Judge<'_> {
     fn now(&self) -> Snapshot {
         settled(&self.machine.root(), self.moment)
     }
+}
+
+/// A whole release that is missing needs no list.
+fn few(lines: &[String]) -> String {
+    const MOST: usize = 12;
+    let mut text = lines.iter().take(MOST).cloned().collect::<Vec<_>>().join("\n");
+    if lines.len() > MOST {
+        text.push_str(&format!("\nand {} more", lines.len() - MOST));
+    }
+    text
 }
 
 /// Below the root.
