@@ -3,6 +3,7 @@
 
 mod stub_crash;
 mod stub_install;
+mod stub_preflight;
 mod stub_prompt;
 mod stub_recipe;
 mod stub_refuse;
