@@ -3,6 +3,10 @@
 //! Everything takes absolute paths that [`crate::layout`] has put below the root. Nothing here decides anything.
 
 mod files;
+mod kernel;
+mod mounts;
+mod neighbours;
+mod network;
 mod processes;
 #[cfg(unix)]
 mod unix;
@@ -17,6 +21,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) use files::{Facts, FileKind, beside, temporary_beside};
+pub(crate) use kernel::version as kernel_version;
+pub(crate) use mounts::FileSystem;
+pub(crate) use neighbours::Neighbour;
 pub(crate) use processes::{Program, SYSTEM_PATH};
 pub(crate) use unix::{DirectoryLock, Durability};
 

@@ -3,6 +3,7 @@
 mod action;
 mod cli;
 mod config;
+mod date;
 mod error;
 mod health;
 mod host;

@@ -7,6 +7,10 @@ use crate::config::{Values, render};
 use crate::error::Result;
 use crate::host::Host;
 
+/// How every unit file that [`unit`] writes starts.
+pub(crate) const FIRST_LINE: &str =
+    "# Written by the installer, and removed by it. Local changes go into a drop-in.";
+
 /// The text of a unit file. It refers to `current` only if the recipe does.
 pub(crate) fn unit(service: &Service, user: Option<&ServiceUser>, values: &Values) -> Result<String> {
     let what = format!("service `{}`", service.name);
@@ -15,9 +19,7 @@ pub(crate) fn unit(service: &Service, user: Option<&ServiceUser>, values: &Value
     for word in &service.command {
         command.push(quoted_command(&rendered(word)?));
     }
-    let mut text = String::from(
-        "# Written by the installer, and removed by it. Local changes go into a drop-in.\n[Unit]\n",
-    );
+    let mut text = format!("{FIRST_LINE}\n[Unit]\n");
     let mut line = |name: &str, value: &str| text.push_str(&format!("{name}={value}\n"));
     line("Description", &escaped(&service.description));
     let first: Vec<String> = service.after.iter().map(unit_name).collect();

@@ -7,6 +7,7 @@ use bundle_format::{Name, RelPath, template};
 
 use super::artifact::ArtifactSpec;
 use super::document::{Step, place};
+use super::network_rules;
 use super::problem::{Problem, did_you_mean, expected_found, list, one_of};
 use super::rendered::{Rendered, rendered_texts};
 use super::role::RoleRecipe;
@@ -37,6 +38,7 @@ pub(super) fn check(
     rules.patches();
     rules.declarations();
     rules.services();
+    network_rules::check(role, rules.problems);
     let used = rules.variables();
     for (index, variable) in role.recipe.variables.iter().enumerate() {
         if !used.contains(&variable.name) {

@@ -69,6 +69,16 @@ pub(super) fn rendered_texts(role: &RoleRecipe) -> Vec<Rendered<'_>> {
             }
         }
     }
+    for (index, listen) in recipe.listens.iter().enumerate() {
+        add(place!["listen", index, "port"], &listen.port);
+    }
+    for (index, peer) in recipe.peers.iter().enumerate() {
+        add(place!["peer", index, "host"], &peer.host);
+        add(place!["peer", index, "port"], &peer.port);
+    }
+    for (index, address) in recipe.addresses.iter().enumerate() {
+        add(place!["address", index, "value"], &address.value);
+    }
     for (index, service) in recipe.services.iter().enumerate() {
         texts.extend(service_texts(index, service));
     }

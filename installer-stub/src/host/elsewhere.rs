@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use super::{Host, HostError, trying};
+use super::{FileSystem, Host, HostError, trying};
 
 fn not_supported<T>() -> io::Result<T> {
     Err(io::Error::new(
@@ -28,6 +28,14 @@ pub(super) fn host_name() -> String {
 
 pub(super) fn is_administrator() -> bool {
     false
+}
+
+pub(super) fn kernel() -> String {
+    String::new()
+}
+
+pub(super) fn file_system(_path: &Path) -> io::Result<FileSystem> {
+    not_supported()
 }
 
 pub(super) fn mode(_metadata: &Metadata) -> u32 {
@@ -73,11 +81,6 @@ impl Host {
     /// Gives a path to an account.
     pub(crate) fn give_to(&self, path: &Path, _account: &str) -> crate::error::Result<()> {
         Ok(trying("change the owner of", path, not_supported())?)
-    }
-
-    /// Free bytes and inodes of a file system.
-    pub(crate) fn free_space(&self, path: &Path) -> Result<(u64, Option<u64>), HostError> {
-        trying("measure the free space of", path, not_supported())
     }
 
     /// Takes the lock of `directory`.

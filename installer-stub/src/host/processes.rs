@@ -118,6 +118,11 @@ impl Host {
         Ok(self.system_output(name, arguments)?.status.success())
     }
 
+    /// Whether the operating system has a program of this name.
+    pub(crate) fn has_program(&self, name: &str) -> bool {
+        find_system_program(name).is_absolute()
+    }
+
     fn system_output(&self, name: &str, arguments: &[&str]) -> Result<std::process::Output> {
         Command::new(find_system_program(name))
             .args(arguments)

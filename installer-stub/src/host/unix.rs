@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, CWD, FlockOperation, StatVfsMountFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::process::{Pid, Signal};
 
-use super::{Host, HostError, trying};
+use super::{FileSystem, Host, HostError, trying};
 
 pub(super) fn watch_signals(flag: &Arc<AtomicBool>) -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -29,6 +29,23 @@ pub(super) fn host_name() -> String {
 
 pub(super) fn is_administrator() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+pub(super) fn kernel() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// The file system of `path`, apart from its mount point.
+pub(super) fn file_system(path: &Path) -> io::Result<FileSystem> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(FileSystem {
+        device: fs::metadata(path)?.dev(),
+        mount_point: PathBuf::new(),
+        free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+        free_inodes: (found.f_files > 0).then_some(found.f_favail),
+        read_only: found.f_flag.contains(StatVfsMountFlags::RDONLY),
+        noexec: found.f_flag.contains(StatVfsMountFlags::NOEXEC),
+    })
 }
 
 pub(super) fn mode(metadata: &Metadata) -> u32 {
@@ -105,20 +122,6 @@ impl Host {
             &["--no-dereference", &format!("{account}:"), "--", &path],
         )
         .map(drop)
-    }
-
-    /// Free bytes and inodes for the file system that `path`, or its nearest existing parent, lies on. A file
-    /// system without a fixed number of inodes has `None`.
-    pub(crate) fn free_space(&self, path: &Path) -> Result<(u64, Option<u64>), HostError> {
-        let existing = path
-            .ancestors()
-            .find(|ancestor| ancestor.exists())
-            .unwrap_or(path);
-        let found = rustix::fs::statvfs(existing).map_err(io::Error::from);
-        let found = trying("measure the free space of", existing, found)?;
-        let bytes = found.f_bavail.saturating_mul(found.f_frsize);
-        let inodes = (found.f_files > 0).then_some(found.f_favail);
-        Ok((bytes, inodes))
     }
 
     /// Takes the lock of `directory` without waiting; `Err` of the process that holds it, if that is known.
@@ -203,10 +206,5 @@ impl Durability {
 
 /// Linux 5.8 and later report write errors from `syncfs`; before, only `fsync` did.
 fn syncfs_reports_errors() -> bool {
-    let name = rustix::system::uname();
-    let release = name.release().to_string_lossy();
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|number| number.parse::<u32>().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (5, 8)
+    super::kernel_version(&kernel()) >= (5, 8)
 }
