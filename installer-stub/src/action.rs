@@ -206,10 +206,7 @@ impl Action {
             }
             Self::RegisterServices { services } => service::disable(host, services),
             Self::StartServices { services, .. } => service::stop(host, services),
-            Self::RetireServices { services } => {
-                service::enable(host, services)?;
-                service::start(host, services)
-            }
+            Self::RetireServices { services } => service::bring_back(host, services),
             Self::MoveAside { path, aside } => {
                 if host.exists(aside)? && !host.exists(path)? {
                     host.rename(aside, path)?;

@@ -150,7 +150,6 @@ impl ToolRun {
             arguments: self.arguments.clone(),
             environment: self.environment.clone(),
             directory: self.release.clone(),
-            output: self.release.join(".tool-output"),
             within: Duration::from_secs(self.within_seconds.into()),
         })?;
         if finished.code != Some(0) {

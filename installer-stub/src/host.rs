@@ -3,7 +3,9 @@
 //! Everything takes absolute paths that [`crate::layout`] has put below the root. Nothing here decides anything.
 
 mod files;
+mod output;
 mod processes;
+mod system;
 #[cfg(unix)]
 mod unix;
 #[cfg(not(unix))]
@@ -17,7 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) use files::{Facts, FileKind, beside, temporary_beside};
-pub(crate) use processes::{Program, SYSTEM_PATH};
+pub(crate) use processes::{Patience, Program};
+pub(crate) use system::SYSTEM_PATH;
 pub(crate) use unix::{DirectoryLock, Durability};
 
 use crate::error::{Error, Result};

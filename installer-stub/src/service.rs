@@ -1,11 +1,13 @@
 //! Services: from neutral terms to systemd units, and the few things asked of systemd.
 
+use std::time::Duration;
+
 use bundle_format::recipe::Service;
 use bundle_format::{Name, recipe::ServiceUser};
 
 use crate::config::{Values, render};
 use crate::error::Result;
-use crate::host::Host;
+use crate::host::{Host, Patience};
 
 /// The text of a unit file. It refers to `current` only if the recipe does.
 pub(crate) fn unit(service: &Service, user: Option<&ServiceUser>, values: &Values) -> Result<String> {
@@ -90,27 +92,43 @@ pub(crate) fn reload(host: &Host) -> Result<()> {
 
 /// Has systemd start `services` whenever the machine does.
 pub(crate) fn enable(host: &Host, services: &[Name]) -> Result<()> {
-    each(host, "enable", services.iter())
+    each(host, "enable", services.iter(), STEADFAST)
 }
 
 /// Takes [`enable`] back.
 pub(crate) fn disable(host: &Host, services: &[Name]) -> Result<()> {
-    each(host, "disable", services.iter().rev())
+    each(host, "disable", services.iter().rev(), STEADFAST)
 }
 
-/// Starts `services`, in order.
+/// Starts `services`, in order. A signal that asks to end cuts the waiting short, not the starting: whoever undoes
+/// it stops them.
 pub(crate) fn start(host: &Host, services: &[Name]) -> Result<()> {
-    each(host, "start", services.iter())
+    each(host, "start", services.iter(), Patience::UntilInterrupted(LIMIT))
 }
 
 /// Stops `services`, last first.
 pub(crate) fn stop(host: &Host, services: &[Name]) -> Result<()> {
-    each(host, "stop", services.iter().rev())
+    each(host, "stop", services.iter().rev(), STEADFAST)
 }
 
-fn each<'a>(host: &Host, verb: &str, services: impl Iterator<Item = &'a Name>) -> Result<()> {
+/// Undoes [`stop`] and [`disable`]: nothing cuts it short.
+pub(crate) fn bring_back(host: &Host, services: &[Name]) -> Result<()> {
+    enable(host, services)?;
+    each(host, "start", services.iter(), STEADFAST)
+}
+
+/// What systemd is given for a service: starting waits for the network, stopping for what the recipe allows.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+const STEADFAST: Patience = Patience::Steadfast(LIMIT);
+
+fn each<'a>(
+    host: &Host,
+    verb: &str,
+    services: impl Iterator<Item = &'a Name>,
+    patience: Patience,
+) -> Result<()> {
     for service in services {
-        host.run_system("systemctl", &[verb, &unit_name(service)])?;
+        host.run_system_with("systemctl", &[verb, &unit_name(service)], patience)?;
     }
     Ok(())
 }
