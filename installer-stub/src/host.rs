@@ -3,6 +3,8 @@
 //! Everything takes absolute paths that [`crate::layout`] has put below the root. Nothing here decides anything.
 
 mod files;
+#[cfg(unix)]
+mod holders;
 mod output;
 mod processes;
 mod system;
@@ -14,8 +16,8 @@ mod unix;
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) use files::{Facts, FileKind, beside, temporary_beside};
@@ -24,12 +26,17 @@ pub(crate) use system::SYSTEM_PATH;
 pub(crate) use unix::{DirectoryLock, Durability};
 
 use crate::error::{Error, Result};
+#[cfg(unix)]
+use holders::LockId;
+#[cfg(not(unix))]
+use unix::LockId;
 
 /// The machine that the installer works on, seen from one root directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Host {
     root: PathBuf,
     interrupted: Arc<AtomicBool>,
+    lock: Arc<Mutex<Option<LockId>>>,
 }
 
 impl Host {
@@ -41,6 +48,7 @@ impl Host {
         Self {
             root,
             interrupted: Arc::new(AtomicBool::new(false)),
+            lock: Arc::default(),
         }
     }
 

@@ -40,6 +40,12 @@ impl Exclusive {
             Ok(lock) => lock,
             Err(holder) => return Err(busy(holder)),
         };
+        if lock.ended() > 0 {
+            report.step(&format!(
+                "ended processes that an earlier run had left: {}",
+                lock.ended()
+            ));
+        }
         let mut exclusive = Self {
             layout: layout.clone(),
             directories,

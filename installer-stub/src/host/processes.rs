@@ -1,4 +1,7 @@
-//! Child processes, each in a process group of its own so that nothing of it outlives its time.
+//! Child processes, none of which outlives its time: neither the time it is given nor the run that started it.
+//!
+//! Each leads a process group of its own, and inherits the lock of the run: whatever leaves its group is found by
+//! that, see [`super::holders`].
 
 use std::io;
 use std::path::PathBuf;
@@ -62,7 +65,8 @@ impl Patience {
 }
 
 impl Host {
-    /// Runs a program to its end. Time running out or a signal to the installer ends its whole process group.
+    /// Runs a program to its end. Time running out or a signal to the installer ends it with all that it started;
+    /// so does its own end.
     pub(crate) fn run(&self, program: &Program) -> Result<Finished> {
         let cannot = |source| cannot_run(program).with_source(source);
         let (reader, writer) = io::pipe().map_err(cannot)?;
@@ -84,6 +88,7 @@ impl Host {
         let waited = self.wait_for(&mut child, &program.name, patience);
         // Also after success: a tool has no business leaving something running.
         self.end(&mut child, &program.name)?;
+        self.end_strays();
         Ok(Finished::new(waited?.code(), &output.finish()))
     }
 
