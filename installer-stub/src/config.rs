@@ -151,6 +151,11 @@ impl ToolRun {
             environment: self.environment.clone(),
             directory: self.release.clone(),
             within: Duration::from_secs(self.within_seconds.into()),
+            unit: self
+                .release
+                .file_name()
+                .map(|release| unit(&release.to_string_lossy())),
+            user: None,
         })?;
         if finished.code != Some(0) {
             let found = match finished.code {
@@ -174,6 +179,11 @@ impl ToolRun {
         }
         Ok(())
     }
+}
+
+/// What the transient units of a run that stages or changes `release` are named after.
+pub(crate) fn unit(release: &str) -> String {
+    format!("servoy-cluster-run-{release}")
 }
 
 fn environment(java_home: Option<&Path>) -> Vec<(String, String)> {

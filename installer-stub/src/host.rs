@@ -8,6 +8,7 @@ mod holders;
 mod output;
 mod processes;
 mod system;
+mod units;
 #[cfg(unix)]
 mod unix;
 #[cfg(not(unix))]
@@ -16,8 +17,8 @@ mod unix;
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) use files::{Facts, FileKind, beside, temporary_beside};
@@ -26,17 +27,16 @@ pub(crate) use system::SYSTEM_PATH;
 pub(crate) use unix::{DirectoryLock, Durability};
 
 use crate::error::{Error, Result};
-#[cfg(unix)]
-use holders::LockId;
-#[cfg(not(unix))]
-use unix::LockId;
+use units::Systemd;
 
 /// The machine that the installer works on, seen from one root directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Host {
     root: PathBuf,
     interrupted: Arc<AtomicBool>,
-    lock: Arc<Mutex<Option<LockId>>>,
+    #[cfg(unix)]
+    lock: Arc<std::sync::Mutex<Option<holders::LockId>>>,
+    systemd: Arc<Systemd>,
 }
 
 impl Host {
@@ -48,7 +48,9 @@ impl Host {
         Self {
             root,
             interrupted: Arc::new(AtomicBool::new(false)),
+            #[cfg(unix)]
             lock: Arc::default(),
+            systemd: Arc::default(),
         }
     }
 

@@ -64,9 +64,7 @@ pub(super) fn lead_own_group(_command: &mut Command) {}
 
 pub(super) fn end_group(_child: &Child) {}
 
-/// A directory that is or can be locked.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum LockId {}
+pub(super) fn run_as(_command: &mut Command, _user: u32, _group: u32) {}
 
 impl Host {
     /// Whether this process may write to a directory.

@@ -1,12 +1,15 @@
 //! Child processes, none of which outlives its time: neither the time it is given nor the run that started it.
 //!
-//! Each leads a process group of its own, and inherits the lock of the run: whatever leaves its group is found by
-//! that, see [`super::holders`].
+//! On a system with systemd a program runs in a transient unit, see [`super::units`], which systemd ends with all
+//! that belongs to it. Elsewhere it leads a process group of its own, and inherits the lock of the run: whatever
+//! leaves its group is found by that, see [`super::holders`].
 
 use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+
+use bundle_format::Name;
 
 use super::output::{Output, last_lines};
 use super::{Host, unix};
@@ -27,6 +30,11 @@ pub(crate) struct Program {
     pub directory: PathBuf,
     /// How long it may take.
     pub within: Duration,
+    /// What its transient unit is named after: something that only this run of the installer uses, for
+    /// [`Host::stop_units`]. Without it, or without a systemd that can do it, the program runs in a process group.
+    pub unit: Option<String>,
+    /// The account that it runs as; only on the system itself, elsewhere everything runs as ourselves.
+    pub user: Option<Name>,
 }
 
 /// How a program ended.
@@ -68,6 +76,13 @@ impl Host {
     /// Runs a program to its end. Time running out or a signal to the installer ends it with all that it started;
     /// so does its own end.
     pub(crate) fn run(&self, program: &Program) -> Result<Finished> {
+        match &program.unit {
+            Some(unit) if self.can_run_units() => self.run_in_unit(program, unit),
+            _ => self.run_in_group(program),
+        }
+    }
+
+    fn run_in_group(&self, program: &Program) -> Result<Finished> {
         let cannot = |source| cannot_run(program).with_source(source);
         let (reader, writer) = io::pipe().map_err(cannot)?;
         let mut command = Command::new(&program.executable);
@@ -80,6 +95,9 @@ impl Host {
             .stdout(writer.try_clone().map_err(cannot)?)
             .stderr(writer);
         unix::lead_own_group(&mut command);
+        if let Some(user) = program.user.as_ref().filter(|_| self.is_system()) {
+            self.run_as(&mut command, user)?;
+        }
         let mut child = command.spawn().map_err(cannot)?;
         // It holds the pipe's other end, which nobody but the program may.
         drop(command);
@@ -90,6 +108,17 @@ impl Host {
         self.end(&mut child, &program.name)?;
         self.end_strays();
         Ok(Finished::new(waited?.code(), &output.finish()))
+    }
+
+    fn run_as(&self, command: &mut Command, user: &Name) -> Result<()> {
+        let number = |of: &str| -> Result<u32> {
+            let text = self.run_system("id", &[of, user.as_str()])?;
+            text.parse().map_err(|error| {
+                Error::failed(format!("account `{user}` has the id `{text}`")).with_source(error)
+            })
+        };
+        unix::run_as(command, number("-u")?, number("-g")?);
+        Ok(())
     }
 
     /// Ends a child with its whole group.

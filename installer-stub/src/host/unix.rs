@@ -85,6 +85,11 @@ pub(super) fn lead_own_group(command: &mut Command) {
     command.process_group(0);
 }
 
+pub(super) fn run_as(command: &mut Command, user: u32, group: u32) {
+    // Drops the other groups of root too.
+    command.uid(user).gid(group);
+}
+
 /// Ends every process of the group that `child` leads.
 pub(super) fn end_group(child: &Child) {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
