@@ -1,6 +1,5 @@
 //! Programs in transient units: systemd ends all that belongs to one, even if the installer was killed meanwhile.
 
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use super::output::{KEPT, Output, last_lines};
 use super::processes::{Finished, Patience, Program, cannot_run};
 use super::system::{SYSTEM_PATH, find_system_program};
-use super::{Host, trying, unix};
+use super::{Host, unix};
 use crate::error::{Error, Result};
 
 /// The first systemd whose `systemd-run` has `--wait`, `--collect` and output to a file: RHEL 7 has 219, RHEL 8 239.
@@ -31,7 +30,7 @@ pub(super) struct Systemd {
 
 impl Host {
     /// Whether systemd manages this system.
-    pub(crate) fn has_systemd(&self) -> bool {
+    fn has_systemd(&self) -> bool {
         self.is_system() && Path::new("/run/systemd/system").is_dir()
     }
 
@@ -42,10 +41,10 @@ impl Host {
 
     fn systemd_version(&self) -> Option<u32> {
         *self.systemd.version.get_or_init(|| {
-            let text = self.run_system("systemctl", &["--version"]);
-            text.ok()
-                .filter(|_| self.has_systemd())
-                .and_then(|text| version(&text))
+            if !self.has_systemd() {
+                return None;
+            }
+            version(&self.run_system("systemctl", &["--version"]).ok()?)
         })
     }
 
@@ -116,7 +115,7 @@ impl Host {
             );
         }
         let words = words.map(Output::finish).unwrap_or_default();
-        let printed = self.end_of(output)?;
+        let printed = self.read_end(output, KEPT)?;
         match Ending::of(&String::from_utf8_lossy(&words)) {
             // Codes from 200 on are those of systemd: no such directory, no such account.
             Some(Ending::Exited(code)) if code < 200 || !printed.is_empty() => {
@@ -139,17 +138,6 @@ impl Host {
             "{} prints without end and was ended\n  expected: at most {MOST_OUTPUT} bytes\n     found: {size} bytes",
             program.name
         )))
-    }
-
-    fn end_of(&self, output: &Path) -> Result<Vec<u8>> {
-        let mut file = self.open(output)?;
-        let mut bytes = Vec::new();
-        let read = file.metadata().and_then(|metadata| {
-            file.seek(SeekFrom::Start(metadata.len().saturating_sub(KEPT as u64)))?;
-            file.take(KEPT as u64).read_to_end(&mut bytes)
-        });
-        trying("read", output, read)?;
-        Ok(bytes)
     }
 }
 
