@@ -186,7 +186,8 @@ pub(crate) fn unit(release: &str) -> String {
     format!("servoy-cluster-run-{release}")
 }
 
-fn environment(java_home: Option<&Path>) -> Vec<(String, String)> {
+/// The environment of tools and health checks: the bundled Java, and nothing of the person who installs.
+pub(crate) fn environment(java_home: Option<&Path>) -> Vec<(String, String)> {
     let mut path = crate::host::SYSTEM_PATH.to_owned();
     let mut environment = vec![("LC_ALL".to_owned(), "C".to_owned())];
     if let Some(home) = java_home {

@@ -138,6 +138,34 @@ pub(crate) fn is_active(host: &Host, service: &Name) -> Result<bool> {
     host.succeeds("systemctl", &["is-active", "--quiet", &unit_name(service)])
 }
 
+/// How a service has ended for good: by itself, or because systemd starts it no more. `None` if it runs, is on its
+/// way, or if systemd does not say.
+pub(crate) fn ended(host: &Host, service: &Name) -> Option<String> {
+    let unit = unit_name(service);
+    let arguments = ["show", "--property=ActiveState", "--property=Result", &unit];
+    let patience = Patience::UntilInterrupted(Duration::from_secs(10));
+    ended_in(&host.run_system_with("systemctl", &arguments, patience).ok()?)
+}
+
+fn ended_in(shown: &str) -> Option<String> {
+    let property = |name: &str| {
+        shown
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+    };
+    match property("ActiveState")? {
+        "failed" => {
+            let result = property("Result").unwrap_or("unknown");
+            Some(format!(
+                "has failed and is not started again (systemd says: {result})"
+            ))
+        }
+        // One that waits to be started again is `activating`.
+        "inactive" => Some("has ended by itself".to_owned()),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +210,21 @@ TimeoutStopSec=30
 WantedBy=multi-user.target
 "#
         );
+    }
+
+    #[test]
+    fn a_service_has_ended_only_when_systemd_does_not_start_it_again() {
+        for state in ["active", "activating", "reloading", "deactivating"] {
+            assert_eq!(
+                ended_in(&format!("Result=exit-code\nActiveState={state}")),
+                None,
+                "{state}"
+            );
+        }
+        let failed = ended_in("Result=exit-code\nActiveState=failed").expect("it has");
+        assert!(failed.contains("exit-code"), "{failed}");
+        assert!(ended_in("ActiveState=inactive\nResult=success").is_some());
+        assert_eq!(ended_in(""), None);
     }
 
     #[test]

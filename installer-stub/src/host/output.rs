@@ -66,9 +66,19 @@ pub(crate) fn last_lines(output: &[u8], count: usize) -> String {
     lines
         .into_iter()
         .skip(skipped)
-        .map(|line| format!("  | {line}"))
+        .map(|line| format!("  | {}", shown(line)))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// A line that cannot do anything to a terminal, nor fill it.
+fn shown(line: &str) -> String {
+    let plain = |c: char| if c.is_control() && c != '\t' { '?' } else { c };
+    let mut shown: String = line.chars().take(300).map(plain).collect();
+    if line.chars().nth(300).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -81,6 +91,13 @@ mod tests {
         let shown = last_lines(output.as_bytes(), 10);
         assert_eq!(shown.lines().count(), 10);
         assert!(shown.ends_with("  | line 99"));
+    }
+
+    #[test]
+    fn output_does_nothing_to_the_terminal() {
+        assert_eq!(last_lines(b"a\x1b[2Jb\tc\xff\n", 10), "  | a?[2Jb\tc\u{fffd}");
+        let long = last_lines("ä".repeat(1000).as_bytes(), 10);
+        assert_eq!(long, format!("  | {}…", "ä".repeat(300)));
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub(crate) struct Program {
 pub(crate) struct Finished {
     /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
+    /// What it printed, of long output the last MiB.
+    pub output: String,
     /// The last lines of what it printed.
     pub last_lines: String,
 }
@@ -50,6 +52,7 @@ impl Finished {
     pub(super) fn new(code: Option<i32>, output: &[u8]) -> Self {
         Self {
             code,
+            output: String::from_utf8_lossy(output).into_owned(),
             last_lines: last_lines(output, 10),
         }
     }
