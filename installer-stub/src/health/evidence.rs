@@ -12,9 +12,9 @@ const LINES: usize = 20;
 /// How much of the end of a file is read for them.
 const READ: usize = 64 << 10;
 
-/// The last lines that `services` have logged, each after a line that says whose they are. What cannot be read is
-/// left out: the failure itself is the news.
-pub(super) fn of(host: &Host, services: &[Name], logs: &Path) -> String {
+/// The last lines that `services` have logged, each after a line that says whose they are; of files only those
+/// written since `started_at`, in seconds since 1970. What cannot be read is left out: the failure itself is the news.
+pub(super) fn of(host: &Host, services: &[Name], logs: &Path, started_at: u64) -> String {
     let mut text = String::new();
     let mut show = |whose: String, lines: String| {
         if !lines.is_empty() {
@@ -27,7 +27,7 @@ pub(super) fn of(host: &Host, services: &[Name], logs: &Path) -> String {
             show(format!("service `{service}`"), journal(host, service, count));
         }
     }
-    if let Some(newest) = newest(host, logs) {
+    if let Some(newest) = newest(host, logs, started_at) {
         let end = host.read_end(&newest, READ).unwrap_or_default();
         show(format!("`{}`", newest.display()), last_lines(&end, LINES));
     }
@@ -52,8 +52,8 @@ fn journal(host: &Host, service: &Name, count: usize) -> String {
     last_lines(text.unwrap_or_default().as_bytes(), LINES)
 }
 
-/// The file below `logs` that was written last, but for those that are packed away.
-fn newest(host: &Host, logs: &Path) -> Option<PathBuf> {
+/// The file below `logs` that was written last, and since `started_at`, but for those that are packed away.
+fn newest(host: &Host, logs: &Path, started_at: u64) -> Option<PathBuf> {
     let packed = |path: &Path| {
         let extension = path.extension().unwrap_or_default();
         ["gz", "xz", "zst", "bz2", "zip"]
@@ -63,6 +63,7 @@ fn newest(host: &Host, logs: &Path) -> Option<PathBuf> {
     let files = host.walk(logs).ok()?.into_iter();
     files
         .filter(|(path, facts)| facts.kind == FileKind::File && facts.size > 0 && !packed(path))
+        .filter(|(_, facts)| facts.mtime >= started_at)
         .max_by(|(left, one), (right, other)| one.mtime.cmp(&other.mtime).then_with(|| left.cmp(right)))
         .map(|(path, _)| path)
 }
@@ -92,7 +93,7 @@ mod tests {
         write("packed.log.gz", "packed", 0);
         write("empty.log", "", 0);
         let services = ["unknown-here".parse().expect("a name")];
-        let shown = of(&Host::new(directory.path()), &services, directory.path());
+        let shown = of(&Host::new(directory.path()), &services, directory.path(), 0);
         let lines: Vec<&str> = shown.lines().collect();
         assert!(
             lines[0].starts_with("the last lines of `") && lines[0].ends_with("server/new.log`:"),
@@ -106,6 +107,8 @@ mod tests {
     fn without_logs_nothing_is_shown() {
         let directory = tempfile::tempdir().expect("a directory");
         let host = Host::new(directory.path());
-        assert_eq!(of(&host, &[], &directory.path().join("nowhere")), "");
+        assert_eq!(of(&host, &[], &directory.path().join("nowhere"), 0), "");
+        std::fs::write(directory.path().join("old.log"), "of another run").expect("it is written");
+        assert_eq!(of(&host, &[], directory.path(), u64::MAX), "");
     }
 }

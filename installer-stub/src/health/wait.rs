@@ -44,6 +44,7 @@ impl Checks {
                 numbers: (0..self.checks.len()).collect(),
                 last_found: &last_found,
                 start,
+                started_at,
             };
             let result = waiting.follow(host, &receiver, tell);
             inner.interrupt();
@@ -91,6 +92,8 @@ struct Waiting<'a> {
     numbers: Vec<usize>,
     last_found: &'a [Mutex<String>],
     start: Instant,
+    /// The same in seconds since 1970, for comparing with files.
+    started_at: u64,
 }
 
 impl Waiting<'_> {
@@ -162,7 +165,7 @@ impl Waiting<'_> {
     }
 
     fn with_evidence(&self, host: &Host, error: Error) -> Error {
-        let evidence = evidence::of(host, &self.checks.services, &self.checks.logs);
+        let evidence = evidence::of(host, &self.checks.services, &self.checks.logs, self.started_at);
         let error = if evidence.is_empty() {
             error
         } else {
