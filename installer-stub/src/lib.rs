@@ -1,12 +1,14 @@
 //! The installer: the static executable in front of every run file, and the trusted copy on every host.
 //!
-//! A library with a thin executable, so that other programs than it can reach what reads files.
+//! A library with a thin executable, so that fuzzers can reach what reads files.
 
 mod action;
 mod cli;
 mod config;
 mod date;
 mod error;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod health;
 mod host;
 mod journal;

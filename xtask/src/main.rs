@@ -7,6 +7,7 @@ mod cross;
 mod demo;
 mod dist;
 mod executable;
+mod fuzz;
 mod lab;
 mod stubs;
 mod test;
@@ -42,6 +43,8 @@ enum Verb {
     Bench(bench::Arguments),
     /// Check the stub's size and dependencies against what was agreed
     Budget,
+    /// Fuzz everything that reads files which may be damaged; fails on a finding
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -54,5 +57,6 @@ fn main() -> anyhow::Result<()> {
         Verb::Dist => dist::run(&workspace),
         Verb::Bench(arguments) => bench::run(&workspace, &arguments),
         Verb::Budget => budget::run(&workspace),
+        Verb::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
     }
 }

@@ -48,6 +48,11 @@ pub(crate) const QEMU_AARCH64: Tool = debian(
     "starting the stub for 64-bit ARM",
 );
 pub(crate) const MAVEN: Tool = debian("mvn", "maven", "files of the Terracotta lab");
+pub(crate) const CARGO_FUZZ: Tool = Tool {
+    program: "cargo-fuzz",
+    purpose: "fuzzing",
+    source: Source::Crate("cargo-fuzz"),
+};
 pub(crate) const PYTHON: Tool = debian("python3", "python3-pip", "files of the Terracotta lab");
 
 /// What `cargo xtask test` needs besides Rust and a C compiler.
