@@ -53,10 +53,11 @@ pub(crate) const CARGO_FUZZ: Tool = Tool {
     purpose: "fuzzing",
     source: Source::Crate("cargo-fuzz"),
 };
+pub(crate) const STRACE: Tool = debian("strace", "strace", "system calls that are made to fail");
 pub(crate) const PYTHON: Tool = debian("python3", "python3-pip", "files of the Terracotta lab");
 
 /// What `cargo xtask test` needs besides Rust and a C compiler.
-pub(crate) const FOR_TESTS: [Tool; 13] = [
+pub(crate) const FOR_TESTS: [Tool; 15] = [
     debian("cc", "build-essential", "C parts of the builder"),
     MUSL_GCC,
     AARCH64_GCC,
@@ -77,6 +78,8 @@ pub(crate) const FOR_TESTS: [Tool; 13] = [
         "holding our digests against the stock tool",
     ),
     debian("unshare", "util-linux", "tests on a file system of their own"),
+    debian("mkfs.ext4", "e2fsprogs", "tests on a file system of their own"),
+    STRACE,
     Tool {
         program: "cargo-deny",
         purpose: "licences and sources of dependencies",
