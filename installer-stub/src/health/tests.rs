@@ -152,8 +152,8 @@ fn a_check_is_made_until_it_passes() {
 fn a_check_that_hangs_ends_with_its_time_and_ends_the_others() {
     let directory = tempfile::tempdir().expect("a directory");
     script(directory.path(), "hang", "echo $$ > $1; exec sleep 60");
-    let both = r#"{"kind":"command","about":"the one that hangs","command":["hang","one"],"within_seconds":3},
-        {"kind":"command","about":"the other","command":["hang","other"],"each_seconds":60,"within_seconds":60}"#;
+    let both = r#"{"kind":"command","about":"the one that hangs","command":["/bin/sh","hang","one"],"within_seconds":3},
+        {"kind":"command","about":"the other","command":["/bin/sh","hang","other"],"each_seconds":60,"within_seconds":60}"#;
     let error = wait(directory.path(), both).expect_err("it hangs").to_string();
     assert!(
         error.starts_with("a health check failed: the one that hangs\n"),
@@ -174,7 +174,7 @@ fn a_check_that_hangs_ends_with_its_time_and_ends_the_others() {
 fn a_signal_ends_the_waiting() {
     let directory = tempfile::tempdir().expect("a directory");
     script(directory.path(), "hang", "exec sleep 60");
-    let check = r#"{"kind":"command","about":"it hangs","command":["hang"],"within_seconds":60}"#;
+    let check = r#"{"kind":"command","about":"it hangs","command":["/bin/sh","hang"],"within_seconds":60}"#;
     let host = Host::new(directory.path());
     host.interrupt();
     let error = checks(directory.path(), check)
@@ -224,7 +224,7 @@ fn a_look_tells_the_ill_from_what_it_cannot_know() {
     let closed = closed_port();
     let all = format!(
         r#"{{"kind":"tcp-port","about":"port","host":"127.0.0.1","port":"{closed}","within_seconds":60}},
-           {{"kind":"command","about":"hangs","command":["hang"],"within_seconds":60}},
+           {{"kind":"command","about":"hangs","command":["/bin/sh","hang"],"within_seconds":60}},
            {{"kind":"file-contains","about":"log","file":"{{{{here}}}}/none.log","text":"ACTIVE","within_seconds":60}}"#
     );
     let looks = check_once(&Host::new(directory.path()), &checks(directory.path(), &all));
