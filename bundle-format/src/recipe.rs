@@ -4,9 +4,12 @@
 //! target, from values in the signed host table. Text fields marked *rendered* may hold `{{name}}`, see
 //! [`crate::template`].
 
+mod health;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+pub use health::{HealthCheck, HttpUrl, InvalidUrl};
 use serde::{Deserialize, Serialize};
 
 use crate::{Name, RelPath, template};
@@ -330,43 +333,6 @@ pub struct Service {
 
 const fn stop_seconds() -> u32 {
     90
-}
-
-/// How to tell that a role works.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum HealthCheck {
-    /// Something accepts connections.
-    TcpPort {
-        /// What is being checked, for people.
-        about: String,
-        /// Host name or address, *rendered*.
-        host: String,
-        /// Port number, *rendered*.
-        port: String,
-        /// Seconds until it counts as failed.
-        within_seconds: u32,
-    },
-    /// A file, such as a log, holds a text written since the service started.
-    FileContains {
-        /// What is being checked, for people.
-        about: String,
-        /// Absolute path, *rendered*. The last component may hold `*`.
-        file: String,
-        /// The text to find, *rendered*.
-        text: String,
-        /// Seconds until it counts as failed.
-        within_seconds: u32,
-    },
-}
-
-impl HealthCheck {
-    /// What is being checked, for people.
-    pub fn about(&self) -> &str {
-        match self {
-            Self::TcpPort { about, .. } | Self::FileContains { about, .. } => about,
-        }
-    }
 }
 
 /// What the machine must have.

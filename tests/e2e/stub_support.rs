@@ -1,8 +1,9 @@
 //! A machine in a directory, and run files for it.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use test_support::{Ended, Fake, FakeRunFile, Key, Snapshot, Times, Watched, differences, snapshot, strace};
@@ -140,6 +141,21 @@ fn copy(from: &Path, to: &Path) {
     let _gone = fs::remove_dir_all(to);
     let mut cp = Command::new("cp");
     Ended::run(cp.arg("-a").arg("--").args([from, to])).expect(0);
+}
+
+/// Runs an executable that was just written. A process that another test was starting meanwhile may have it open for
+/// writing for a moment, and as long as somebody has, the kernel does not run it.
+#[track_caller]
+pub(crate) fn run_just_written(command: &mut Command) -> Output {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match command.output() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            output => return output.expect("it starts"),
+        }
+    }
 }
 
 /// Asserts that two snapshots are equal, showing only what differs.

@@ -9,6 +9,7 @@ mod cross;
 mod demo;
 mod dist;
 mod executable;
+mod fuzz;
 mod lab;
 mod stubs;
 mod test;
@@ -47,6 +48,8 @@ enum Verb {
     Crash(crash::Arguments),
     /// Check the stub's size and dependencies against what was agreed
     Budget,
+    /// Fuzz everything that reads files which may be damaged; fails on a finding
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -61,5 +64,6 @@ fn main() -> anyhow::Result<()> {
         #[cfg(unix)]
         Verb::Crash(arguments) => crash::run(&workspace, &arguments),
         Verb::Budget => budget::run(&workspace),
+        Verb::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
     }
 }

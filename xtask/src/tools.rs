@@ -48,6 +48,11 @@ pub(crate) const QEMU_AARCH64: Tool = debian(
     "starting the stub for 64-bit ARM",
 );
 pub(crate) const MAVEN: Tool = debian("mvn", "maven", "files of the Terracotta lab");
+pub(crate) const CARGO_FUZZ: Tool = Tool {
+    program: "cargo-fuzz",
+    purpose: "fuzzing",
+    source: Source::Crate("cargo-fuzz"),
+};
 pub(crate) const STRACE: Tool = debian("strace", "strace", "system calls that are made to fail");
 pub(crate) const PYTHON: Tool = debian("python3", "python3-pip", "files of the Terracotta lab");
 

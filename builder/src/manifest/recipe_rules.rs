@@ -1,5 +1,7 @@
 //! What a recipe must keep to beyond its form.
 
+mod health;
+
 use std::collections::BTreeSet;
 
 use bundle_format::recipe::{BUILT_IN_VARIABLES, Service, ToolCommand};
@@ -11,6 +13,7 @@ use super::network_rules;
 use super::problem::{Problem, did_you_mean, expected_found, list, one_of};
 use super::rendered::{Rendered, rendered_texts};
 use super::role::RoleRecipe;
+pub(crate) use health::url_problem;
 
 /// Variables that every host gets from its site, without a declaration.
 pub(crate) const SITE_VARIABLES: &[(&str, &str)] = &[
@@ -39,6 +42,7 @@ pub(super) fn check(
     rules.declarations();
     rules.services();
     network_rules::check(role, rules.problems);
+    rules.health();
     let used = rules.variables();
     for (index, variable) in role.recipe.variables.iter().enumerate() {
         if !used.contains(&variable.name) {

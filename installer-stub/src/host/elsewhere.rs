@@ -72,6 +72,8 @@ pub(super) fn lead_own_group(_command: &mut Command) {}
 
 pub(super) fn end_group(_child: &Child) {}
 
+pub(super) fn run_as(_command: &mut Command, _user: u32, _group: u32) {}
+
 impl Host {
     /// Whether this process may write to a directory.
     pub(crate) fn may_write(&self, _directory: &Path) -> bool {
@@ -88,6 +90,9 @@ impl Host {
         trying("lock", directory, not_supported())
     }
 
+    /// Ends what programs have left running.
+    pub(super) fn end_strays(&self) {}
+
     /// Opens the file system of `directory`.
     pub(crate) fn durability(&self, directory: &Path) -> Result<Durability, HostError> {
         trying("open", directory, not_supported())
@@ -97,6 +102,13 @@ impl Host {
 /// Held as long as this value lives.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock;
+
+impl DirectoryLock {
+    /// How many processes, left running by a run that died, were ended for it.
+    pub(crate) fn ended(&self) -> usize {
+        0
+    }
+}
 
 /// A file system that is going to be written to.
 #[derive(Debug)]

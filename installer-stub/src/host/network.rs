@@ -55,7 +55,7 @@ impl Host {
     ) -> BTreeMap<(String, u16), bool> {
         let host = self.clone();
         all_within(peers, within, move |(name, port): &(String, u16)| {
-            host.accepts_connections(name, *port, within)
+            host.connect(name, *port, Instant::now() + within).is_ok()
         })
     }
 }

@@ -404,3 +404,80 @@ hint: did you mean `host.address`?
         ]
     );
 }
+
+/// A role whose one health check is this.
+fn with_check(check: &str) -> Scratch {
+    let old = "kind = \"tcp-port\"\nabout = \"it answers\"\nhost = \"{{host.address}}\"\nport = \"{{terracotta.port}}\"";
+    Scratch::with(SERVER, old, &format!("about = \"it answers\"\n{check}"))
+}
+
+#[test]
+fn health_checks_of_every_kind() {
+    for check in [
+        "kind = \"http\"\nurl = \"http://{{host.address}}:{{terracotta.port}}/a?b\"\nstatus = 401\ncontains = \"{{title}}\"",
+        "kind = \"command\"\ncommand = [\"terracotta/bin/stat\", \"{{terracotta.port}}\"]\nexit_code = 1\ncontains = \"{{title}}\"\neach_seconds = 5",
+        "kind = \"command\"\ncommand = [\"{{java_home}}/bin/java\", \"{{terracotta.port}}\", \"{{title}}\"]",
+        "kind = \"file-contains\"\nfile = \"{{log}}/{{title}}*.log\"\ntext = \"{{terracotta.port}}\"",
+    ] {
+        let scratch = with_check(check);
+        scratch.write("profile/templates/about.txt", "");
+        let profile = scratch
+            .load_profile()
+            .unwrap_or_else(|error| panic!("{check}: {error}"));
+        assert_eq!(profile.warnings, [], "every text is looked into");
+        scratch
+            .resolve()
+            .unwrap_or_else(|error| panic!("{check}: {error}"));
+    }
+}
+
+#[test]
+fn health_checks_of_addresses_that_cannot_be_asked() {
+    let check = "kind = \"http\"\nurl = \"https://{{host.address}}:{{terracotta.port}}/\"\nstatus = 99";
+    assert_data_eq!(
+        with_check(check).profile_errors(),
+        str![[r#"
+`profile/roles/terracotta-server.toml`, line 48, key `health[1].url`: the installer speaks no https
+  expected: `http://HOST:PORT/PATH`
+     found: `https://{{host.address}}:{{terracotta.port}}/`
+hint: check a port without TLS, or have a `command` of the release do it
+`profile/roles/terracotta-server.toml`, line 49, key `health[1].status`: no web server answers with status 99
+  expected: a number from 100 to 599
+     found: 99
+"#]]
+    );
+    let check = "kind = \"http\"\nurl = \"http://{{host.address}}:{{terracotta.prt}}/\"";
+    assert_data_eq!(
+        with_check(check).profile_errors(),
+        str![[r#"
+`profile/roles/terracotta-server.toml`, line 48, key `health[1].url`: unknown variable `terracotta.prt`
+  expected: one of `terracotta.port`, `title`, `current`, `release`, `java_home`, `state`, `log`, `user`, `site.name`, `host.name`, `host.address`, `terracotta.name`, `terracotta.address`
+     found: `terracotta.prt`
+hint: did you mean `terracotta.port`?
+"#]]
+    );
+    let check = "kind = \"http\"\nurl = \"http://node:{{terracotta.port}}0/\"";
+    assert_data_eq!(
+        with_check(check).site_errors(),
+        str![[r#"
+`profile/roles/terracotta-server.toml`, line 48, key `health[1].url`: `http://node:95100/` is not an address that can be checked
+  expected: `http://HOST:PORT/PATH`
+     found: `http://node:95100/`
+"#]]
+    );
+}
+
+#[test]
+fn health_checks_of_programs_that_cannot_be() {
+    for program in ["\"../stat\"", ""] {
+        let check = format!("kind = \"command\"\ncommand = [{program}]\neach_seconds = 0");
+        let errors = with_check(&check).profile_errors();
+        assert!(errors.contains("key `health[1].command`: health check `it answers` needs a program\n  expected: an absolute path, or one below the release\n     found: `"), "{errors}");
+        assert!(
+            errors.contains("key `health[1].each_seconds`: the program needs time to run"),
+            "{errors}"
+        );
+    }
+    let errors = with_check("kind = \"command\"\ncommand = [\"a\"]\ncode = 1").profile_errors();
+    assert!(errors.contains("unknown key `code`"), "{errors}");
+}
