@@ -109,9 +109,7 @@ impl Sandbox {
         injection: Option<&str>,
     ) -> (Ended, String) {
         let log = self.path("strace.log");
-        let mut command = strace(&self.command(arguments), watched, calls, injection, &log);
-        let ended = Ended::of(command.spawn().expect("strace starts"));
-        (ended, fs::read_to_string(&log).expect("strace wrote it"))
+        strace(&self.command(arguments), watched, calls, injection, &log).expect("strace runs")
     }
 
     /// Keeps the machine as it is now under a name.

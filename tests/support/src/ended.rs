@@ -29,7 +29,7 @@ impl Ended {
         Self::new(&child.wait_with_output().expect("it was started"))
     }
 
-    fn new(output: &Output) -> Self {
+    pub(crate) fn new(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

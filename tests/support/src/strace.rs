@@ -1,8 +1,12 @@
 //! Programs whose system calls are watched, and made to fail, by `strace`.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::{fs, io};
+
+use crate::Ended;
 
 /// Calls that change files, or make changes durable. Not every kernel has each of them.
 pub const CHANGING: &[&str] = &[
@@ -87,35 +91,43 @@ pub struct Call {
     pub arguments: String,
 }
 
-/// `command` below `strace`, which logs `calls` into the file `log`, and injects what `injection` says (everything of
-/// `-e inject=` but the set of calls, which is all of `calls`).
+/// Runs `command` to its end below `strace`, which logs `calls` into the file `log`, and injects what `injection` says
+/// (everything of `-e inject=` but the set of calls, which is all of `calls`). Returns how it ended, and the log.
+///
+/// Among processes of its own: a program that looks through `/proc` makes as many calls as there are processes, and
+/// the same calls must come again. And when `strace` ends, so do all that the program has left behind.
 pub fn strace(
     command: &Command,
     watched: Watched,
     calls: &[&str],
     injection: Option<&str>,
     log: &Path,
-) -> Command {
+) -> io::Result<(Ended, String)> {
     // With a question mark, a call that this platform does not have is no error.
     let set: Vec<String> = calls.iter().map(|call| format!("?{call}")).collect();
     let set = set.join(",");
-    let mut strace = Command::new("strace");
-    strace.arg("-o").arg(log).arg("-e").arg(format!("trace={set}"));
+    let mut strace = Command::new("unshare");
+    strace.args(["--pid", "--fork", "--mount-proc"]);
+    if fs::metadata("/proc/self")?.uid() != 0 {
+        strace.args(["--user", "--map-root-user"]);
+    }
+    strace.args(["strace", "-o"]).arg(log);
+    strace.arg("-e").arg(format!("trace={set}"));
     if watched == Watched::Everyone {
         strace.arg("-f");
     }
     if let Some(injection) = injection {
         strace.arg("-e").arg(format!("inject={set}:{injection}"));
     }
-    strace
-        .arg("--")
-        .arg(command.get_program())
-        .args(command.get_args());
-    strace
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    strace
+    strace.arg("--");
+    strace.arg(command.get_program()).args(command.get_args());
+    let output = strace.stdin(Stdio::null()).output()?;
+    let mut ended = Ended::new(&output);
+    // The first process of a namespace cannot kill itself as its child was killed, so it tells like a shell.
+    if ended.code == Some(128 + 9) {
+        ended.code = None;
+    }
+    Ok((ended, fs::read_to_string(log)?))
 }
 
 /// The calls of a log, in the order in which they were entered. The program's own start is not one of them, as

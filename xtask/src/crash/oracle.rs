@@ -36,14 +36,9 @@ pub(crate) fn judge(
     let log = machine.path("fault.log");
     let command = machine.command(scenario);
     let injection = fault.injection();
-    let ended = finish(strace(
-        &command,
-        fault.watched,
-        &[&fault.call],
-        Some(&injection),
-        &log,
-    ))?;
-    let fired = fired(&fs_err::read_to_string(&log)?);
+    let calls = [fault.call.as_str()];
+    let (ended, log) = strace(&command, fault.watched, &calls, Some(&injection), &log)?;
+    let fired = fired(&log);
     let mut judge = Judge {
         machine,
         scenario,

@@ -118,20 +118,15 @@ impl Machine {
         let before = settled(&self.root(), moment);
         let log = self.path("clean.log");
         let all: Vec<&str> = fault::CALLS.concat();
-        let ended = finish(strace(
-            &self.installer(scenario.command),
-            Watched::Everyone,
-            &all,
-            None,
-            &log,
-        ))?;
+        let command = self.installer(scenario.command);
+        let (ended, log) = strace(&command, Watched::Everyone, &all, None, &log)?;
         expect(&ended, 0)?;
         let after = settled(&self.root(), moment);
         ensure!(before != after, "`{}` changes nothing", scenario.name);
         Ok(Prepared {
             before,
             after,
-            calls: calls(&fs_err::read_to_string(log)?),
+            calls: calls(&log),
         })
     }
 
