@@ -15,6 +15,7 @@ mod reader;
 pub mod recipe;
 mod rel_path;
 mod signature;
+mod syntax;
 pub mod template;
 mod trailer;
 mod writer;
