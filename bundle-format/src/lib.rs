@@ -8,6 +8,7 @@ mod digest;
 mod error;
 pub mod index;
 mod limits;
+pub mod merge;
 mod names;
 pub mod patch;
 mod read_at;

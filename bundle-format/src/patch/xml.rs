@@ -25,7 +25,7 @@ pub(super) fn find_attribute(
         places.extend(found.map(|found| Place {
             range: found.range_value(),
             current: Some(found.value().to_owned()),
-            replacement: escape(value),
+            replacement: escape(value).into_bytes(),
         }));
     }
     Ok(places)
@@ -115,13 +115,13 @@ fn text_place(text: &str, node: Node<'_, '_>, value: &str) -> Result<Place, Trou
     Ok(Place {
         range,
         current,
-        replacement,
+        replacement: replacement.into_bytes(),
     })
 }
 
 /// Escapes for text and for either kind of quote. Characters beyond ASCII become references, which are right in
 /// whatever encoding the file has.
-fn escape(value: &str) -> Vec<u8> {
+fn escape(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for character in value.chars() {
         match character {
@@ -134,5 +134,5 @@ fn escape(value: &str) -> Vec<u8> {
             other => escaped.push_str(&format!("&#x{:X};", u32::from(other))),
         }
     }
-    escaped.into_bytes()
+    escaped
 }

@@ -45,7 +45,7 @@ pub(crate) fn source<'a>(element: Node<'a, '_>) -> &'a str {
 
 /// Which bytes to replace, and by what, so that all that is between the tags of `element` is `content`. An element
 /// without a closing tag gets one.
-pub(crate) fn with_content(element: Node<'_, '_>, content: &[u8]) -> (Range<usize>, Vec<u8>) {
+pub(crate) fn with_content(element: Node<'_, '_>, content: &str) -> (Range<usize>, String) {
     let source = source(element);
     let whole = element.range();
     if let Some(tag) = source.strip_suffix("/>") {
@@ -54,13 +54,13 @@ pub(crate) fn with_content(element: Node<'_, '_>, content: &[u8]) -> (Range<usiz
             .split(|c: char| c.is_ascii_whitespace())
             .next()
             .unwrap_or_default();
-        let opened = [b">", content, b"</", name.as_bytes(), b">"].concat();
+        let opened = format!(">{content}</{name}>");
         (whole.end - 2..whole.end, opened)
     } else {
         let inner = inner_range(source);
         (
             whole.start + inner.start..whole.start + inner.end,
-            content.to_vec(),
+            content.to_owned(),
         )
     }
 }
