@@ -51,7 +51,7 @@ pub(crate) const MAVEN: Tool = debian("mvn", "maven", "files of the Terracotta l
 pub(crate) const PYTHON: Tool = debian("python3", "python3-pip", "files of the Terracotta lab");
 
 /// What `cargo xtask test` needs besides Rust and a C compiler.
-pub(crate) const FOR_TESTS: [Tool; 13] = [
+pub(crate) const FOR_TESTS: [Tool; 17] = [
     debian("cc", "build-essential", "C parts of the builder"),
     MUSL_GCC,
     AARCH64_GCC,
@@ -72,6 +72,10 @@ pub(crate) const FOR_TESTS: [Tool; 13] = [
         "holding our digests against the stock tool",
     ),
     debian("unshare", "util-linux", "tests on a file system of their own"),
+    debian("debootstrap", "debootstrap", "the files of test machines"),
+    debian("systemd-nspawn", "systemd-container", "booting test machines"),
+    debian("strace", "strace", "faults in system calls"),
+    debian("mkfs.ext4", "e2fsprogs", "disks that are full"),
     Tool {
         program: "cargo-deny",
         purpose: "licences and sources of dependencies",
