@@ -1,7 +1,12 @@
 //! A first installation: it runs, it comes back after a reboot, it can be taken away, and it leaves no trace if its
 //! services do not become well.
 
-use crate::plant::{LOG, Node, assert_same, release, release_that_stays_ill};
+use std::time::Duration;
+
+use test_support::Snapshot;
+use test_support::machine::Signal;
+
+use crate::plant::{ILL, LOG, Node, assert_same, install, release, release_that_stays_ill};
 
 const SERVICES: [&str; 2] = ["servoy-terracotta", "servoy-node"];
 
@@ -24,6 +29,13 @@ fn services_run_after_installing_and_after_a_reboot_and_go_with_all_else() {
     assert!(SERVICES.iter().all(|service| node.runs(service)));
     node.installed(&["status"]).expect(0);
     node.installed(&["verify", "--installed"]).expect(0);
+
+    // What the services wrote outlives an uninstallation, until somebody asks for it to go too.
+    node.installed(&["uninstall", "--yes"]).expect(0);
+    assert!(!SERVICES.iter().any(|service| node.runs(service)));
+    assert_eq!(node.times_ready(1), 2);
+    node.install(&release(1)).expect(0);
+    assert_eq!(node.times_ready(1), 3);
 
     node.installed(&["uninstall", "--yes", "--purge"]).expect(0);
     let mut after = node.state();
@@ -51,18 +63,40 @@ fn services_run_after_installing_and_after_a_reboot_and_go_with_all_else() {
 fn services_that_stay_ill_are_undone_but_for_what_they_wrote() {
     let node = Node::new();
     let before = node.state();
-    node.install(&release_that_stays_ill(1))
+    node.install(&release_that_stays_ill(1, 2))
         .expect(1)
         .says("a health check failed: the node")
         .says("services had been started");
-    let mut after = node.state();
-    // What a service wrote itself is no file of the installer's, and may be the only trace of why it stayed ill.
-    let log = node.machine.read(LOG).expect("the node wrote it");
-    assert!(log.ends_with("still looking for its database\n"), "{log}");
-    after.retain(|path, _| !LOG.starts_with(path.as_str()));
-    assert_same(&before, &after);
+    assert_same_but_for_the_log(&node, &before);
 
     // Nothing that the failure left keeps the machine from being installed.
     node.install(&release(1)).expect(0);
     node.installed(&["status"]).expect(0);
+}
+
+#[test]
+fn an_operator_who_loses_patience_gets_the_machine_back() {
+    let node = Node::new();
+    let before = node.state();
+    let run_file = node.bring(&release_that_stays_ill(1, 600));
+    let installer = node.machine.start(&install(&run_file));
+    node.machine.wait_until("the node to be started", |_| {
+        node.machine.read(LOG).is_some_and(|log| log.contains(ILL))
+    });
+    installer.signal(Signal::TERM);
+    installer
+        .wait(Duration::from_secs(60))
+        .expect(130)
+        .says("services had been started");
+    assert_same_but_for_the_log(&node, &before);
+}
+
+/// What a service wrote itself is no file of the installer's, and may be the only trace of why it stayed ill.
+#[track_caller]
+fn assert_same_but_for_the_log(node: &Node, before: &Snapshot) {
+    let mut after = node.state();
+    let log = node.machine.read(LOG).expect("the node wrote it");
+    assert!(log.ends_with(ILL), "{log}");
+    after.retain(|path, _| !LOG.starts_with(path.as_str()));
+    assert_same(before, &after);
 }

@@ -10,6 +10,9 @@ use test_support::{Ended, Fake, Key, Snapshot};
 /// Where the services write that they are ready, and of which release they are.
 pub(crate) const LOG: &str = "/var/log/servoy-cluster/node/node.log";
 
+/// What the node of a release that stays ill says last.
+pub(crate) const ILL: &str = "still looking for its database\n";
+
 const RECIPE: &str = r#"{"summary":"a server and a node","user":{"name":"servoy"},
     "data":[{"kind":"state","name":"db","on_upgrade":"keep"},
             {"kind":"log","name":"node","on_upgrade":"keep"}],
@@ -49,13 +52,13 @@ pub(crate) fn release(sequence: u64) -> Fake {
     fake
 }
 
-/// The same, but its node never says that it is ready.
-pub(crate) fn release_that_stays_ill(sequence: u64) -> Fake {
-    let node = NODE.replace("RELEASE READY", "still looking for its database");
+/// The same, but its node never says that it is ready, and the installer gives it so many seconds.
+pub(crate) fn release_that_stays_ill(sequence: u64, patience: u32) -> Fake {
+    let node = NODE.replace("RELEASE READY", ILL.trim_end());
     let mut fake = release(sequence).file("server/node.sh", 0o755, node);
     for check in &mut fake.description.recipe.health {
         if let HealthCheck::FileContains { within_seconds, .. } = check {
-            *within_seconds = 2;
+            *within_seconds = patience;
         }
     }
     fake

@@ -7,8 +7,9 @@ use std::process::Command;
 
 use crate::Ended;
 
-/// What a plain small server has, and no more: the services under test bring what they need.
-const PACKAGES: &str = "systemd,systemd-sysv,dbus";
+/// What a plain small server has, and what lets a test fail one system call of the installer. Nothing for the services
+/// under test: they bring what they need.
+const PACKAGES: &str = "systemd,systemd-sysv,dbus,strace";
 
 /// What changes files by itself while a test compares them, or wants a network.
 const MASKED: [&str; 7] = [
