@@ -4,6 +4,7 @@ pub mod artifact;
 mod artifact_list;
 pub(crate) mod document;
 pub mod embedded;
+mod network_rules;
 pub(crate) mod problem;
 mod profile;
 pub(crate) mod recipe_rules;

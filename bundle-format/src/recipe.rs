@@ -4,8 +4,12 @@
 //! target, from values in the signed host table. Text fields marked *rendered* may hold `{{name}}`, see
 //! [`crate::template`].
 
-use std::collections::BTreeMap;
+mod health;
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+pub use health::{HealthCheck, HttpUrl, InvalidUrl};
 use serde::{Deserialize, Serialize};
 
 use crate::{Name, RelPath, template};
@@ -46,6 +50,18 @@ pub struct Recipe {
     /// How to tell that the role works.
     #[serde(default, rename = "health")]
     pub health: Vec<HealthCheck>,
+    /// What the machine must have.
+    #[serde(default)]
+    pub requires: Option<Requirements>,
+    /// Ports that the services listen on; they must be free before.
+    #[serde(default, rename = "listen")]
+    pub listens: Vec<Listen>,
+    /// What the services talk to on other machines.
+    #[serde(default, rename = "peer")]
+    pub peers: Vec<Peer>,
+    /// Addresses that the recipe writes, of this machine or of another.
+    #[serde(default, rename = "address")]
+    pub addresses: Vec<Address>,
 }
 
 /// A value that templates and patches refer to as `{{name}}`. The site file gives it, for all hosts or for one.
@@ -319,46 +335,73 @@ const fn stop_seconds() -> u32 {
     90
 }
 
-/// How to tell that a role works.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum HealthCheck {
-    /// Something accepts connections.
-    TcpPort {
-        /// What is being checked, for people.
-        about: String,
-        /// Host name or address, *rendered*.
-        host: String,
-        /// Port number, *rendered*.
-        port: String,
-        /// Seconds until it counts as failed.
-        within_seconds: u32,
-    },
-    /// A file, such as a log, holds a text written since the service started.
-    FileContains {
-        /// What is being checked, for people.
-        about: String,
-        /// Absolute path, *rendered*. The last component may hold `*`.
-        file: String,
-        /// The text to find, *rendered*.
-        text: String,
-        /// Seconds until it counts as failed.
-        within_seconds: u32,
-    },
+/// What the machine must have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Requirements {
+    /// Memory of the whole machine, in MiB, as its operating system counts it: a little less than is built in.
+    #[serde(default)]
+    pub memory_megabytes: Option<NonZeroU32>,
 }
 
-impl HealthCheck {
-    /// What is being checked, for people.
-    pub fn about(&self) -> &str {
-        match self {
-            Self::TcpPort { about, .. } | Self::FileContains { about, .. } => about,
-        }
-    }
+/// A TCP port that a service of the role listens on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// Who listens there and for whom, for people.
+    pub about: String,
+    /// Port number, *rendered*.
+    pub port: String,
+}
+
+/// Something on another machine that must accept TCP connections for the role to be of use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// What it is, for people.
+    pub about: String,
+    /// Host name or address, *rendered*. A machine is not asked whether it can reach itself.
+    pub host: String,
+    /// Port number, *rendered*.
+    pub port: String,
+    /// What it means that it cannot be reached.
+    pub level: PeerLevel,
+}
+
+/// What it means that a [`Peer`] cannot be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeerLevel {
+    /// Nothing is installed: the role cannot start without it.
+    Refuse,
+    /// A person is told: the role waits for it.
+    Warn,
+}
+
+/// An address that a template or patch writes. Were it the loopback, every machine would take itself for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Address {
+    /// Where it is written, for people.
+    pub about: String,
+    /// Host name or address, *rendered*.
+    pub value: String,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recipe_of_an_older_builder_says_nothing_of_what_the_machine_must_have() {
+        let recipe: Recipe = serde_json::from_str(r#"{"summary":"old"}"#).expect("all has a default");
+        assert_eq!(recipe.requires, None);
+        assert!(recipe.listens.is_empty() && recipe.peers.is_empty() && recipe.addresses.is_empty());
+        let unknown = r#"{"summary":"","requires":{"memory_gigabytes":1}}"#;
+        assert!(serde_json::from_str::<Recipe>(unknown).is_err());
+        let nothing = r#"{"summary":"","requires":{"memory_megabytes":0}}"#;
+        assert!(serde_json::from_str::<Recipe>(nothing).is_err());
+    }
 
     #[test]
     fn patches_are_read_back_and_unknown_keys_in_them_refused() {

@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-use bundle_format::recipe::HealthCheck;
 use bundle_format::{Digest, Name};
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +95,7 @@ pub(crate) enum Action {
         /// In the order in which they start.
         services: Vec<Name>,
         /// How to tell.
-        checks: Vec<HealthCheck>,
+        checks: health::Checks,
     },
     /// Stops services and has them not start again.
     RetireServices {
@@ -160,9 +159,7 @@ impl Action {
             Self::StartServices { services, checks } => {
                 let started_at = host.now();
                 service::start(host, services)?;
-                checks
-                    .iter()
-                    .try_for_each(|check| health::wait(host, check, started_at))
+                checks.wait(host, started_at, &|text| host.tell(&format!("  {text}\n")))
             }
             Self::RetireServices { services } => {
                 service::stop(host, services)?;
@@ -206,10 +203,7 @@ impl Action {
             }
             Self::RegisterServices { services } => service::disable(host, services),
             Self::StartServices { services, .. } => service::stop(host, services),
-            Self::RetireServices { services } => {
-                service::enable(host, services)?;
-                service::start(host, services)
-            }
+            Self::RetireServices { services } => service::bring_back(host, services),
             Self::MoveAside { path, aside } => {
                 if host.exists(aside)? && !host.exists(path)? {
                     host.rename(aside, path)?;
@@ -254,7 +248,7 @@ impl Action {
             Self::SwitchCurrent { link, target, .. } => format!("switch {} to `{target}`", show(link)),
             Self::RegisterServices { services } => format!("register services {}", list(services)),
             Self::StartServices { services, checks } => {
-                let checks = match checks.len() {
+                let checks = match checks.count() {
                     1 => "1 health check".to_owned(),
                     count => format!("{count} health checks"),
                 };

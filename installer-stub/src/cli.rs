@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use bundle_format::Fingerprint;
 use clap::{Args, Parser, Subcommand};
 
+use crate::preflight::Overridable;
+
 /// Installs what a run file carries, and looks after it.
 #[derive(Debug, Parser)]
 #[command(
@@ -92,6 +94,9 @@ pub(crate) struct Options {
     /// Leave services stopped
     #[arg(long, global = true)]
     pub no_start: bool,
+    /// Answer for a problem that would refuse or warn; may be given several times, and is recorded in the receipt
+    #[arg(long, global = true, value_name = "NAME", value_enum)]
+    pub allow: Vec<Overridable>,
     /// Public key that must have signed the bundle; bring it another way than the run file
     #[arg(long, global = true, value_name = "FILE")]
     pub trust_key: Option<PathBuf>,
@@ -116,5 +121,13 @@ mod tests {
         let cli = Cli::parse_from(["x", "install", "a.run", "--root", "/r", "--yes"]);
         assert!(cli.options.yes);
         assert_eq!(cli.options.root, PathBuf::from("/r"));
+    }
+
+    #[test]
+    fn only_problems_that_a_person_can_know_better_about_are_allowed() {
+        let cli = Cli::parse_from(["x", "plan", "a.run", "--allow", "ram", "--allow", "clock"]);
+        assert_eq!(cli.options.allow, [Overridable::Ram, Overridable::Clock]);
+        let error = Cli::try_parse_from(["x", "plan", "--allow", "free-space"]).expect_err("it is not");
+        assert!(error.to_string().contains("foreign-servoy"), "{error}");
     }
 }

@@ -150,8 +150,12 @@ impl ToolRun {
             arguments: self.arguments.clone(),
             environment: self.environment.clone(),
             directory: self.release.clone(),
-            output: self.release.join(".tool-output"),
             within: Duration::from_secs(self.within_seconds.into()),
+            unit: self
+                .release
+                .file_name()
+                .map(|release| unit(&release.to_string_lossy())),
+            user: None,
         })?;
         if finished.code != Some(0) {
             let found = match finished.code {
@@ -177,7 +181,13 @@ impl ToolRun {
     }
 }
 
-fn environment(java_home: Option<&Path>) -> Vec<(String, String)> {
+/// What the transient units of a run that stages or changes `release` are named after.
+pub(crate) fn unit(release: &str) -> String {
+    format!("servoy-cluster-run-{release}")
+}
+
+/// The environment of tools and health checks: the bundled Java, and nothing of the person who installs.
+pub(crate) fn environment(java_home: Option<&Path>) -> Vec<(String, String)> {
     let mut path = crate::host::SYSTEM_PATH.to_owned();
     let mut environment = vec![("LC_ALL".to_owned(), "C".to_owned())];
     if let Some(home) = java_home {

@@ -8,7 +8,7 @@ use crate::host::HostError;
 /// How the installer ends. The numbers are a contract with scripts and walk sheets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum ExitCode {
+pub(crate) enum ExitCode {
     /// Everything asked for is done.
     Done = 0,
     /// Failed, and the machine is as it was.

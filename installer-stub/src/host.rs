@@ -2,8 +2,18 @@
 //!
 //! Everything takes absolute paths that [`crate::layout`] has put below the root. Nothing here decides anything.
 
+mod connect;
 mod files;
+#[cfg(unix)]
+mod holders;
+mod kernel;
+mod mounts;
+mod neighbours;
+mod network;
+mod output;
 mod processes;
+mod system;
+mod units;
 #[cfg(unix)]
 mod unix;
 #[cfg(not(unix))]
@@ -16,17 +26,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+pub(crate) use connect::left;
 pub(crate) use files::{Facts, FileKind, beside, temporary_beside};
-pub(crate) use processes::{Program, SYSTEM_PATH};
+pub(crate) use kernel::version as kernel_version;
+pub(crate) use mounts::FileSystem;
+pub(crate) use neighbours::Neighbour;
+pub(crate) use output::last_lines;
+pub(crate) use processes::{Patience, Program};
+pub(crate) use system::SYSTEM_PATH;
 pub(crate) use unix::{DirectoryLock, Durability};
 
 use crate::error::{Error, Result};
+use units::Systemd;
 
 /// The machine that the installer works on, seen from one root directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Host {
     root: PathBuf,
     interrupted: Arc<AtomicBool>,
+    #[cfg(unix)]
+    lock: Arc<std::sync::Mutex<Option<holders::LockId>>>,
+    systemd: Arc<Systemd>,
 }
 
 impl Host {
@@ -38,6 +58,9 @@ impl Host {
         Self {
             root,
             interrupted: Arc::new(AtomicBool::new(false)),
+            #[cfg(unix)]
+            lock: Arc::default(),
+            systemd: Arc::default(),
         }
     }
 
@@ -69,6 +92,19 @@ impl Host {
     /// Forgets a signal, so that undoing is not cut short by it.
     pub(crate) fn forget_interrupt(&self) {
         self.interrupted.store(false, Ordering::Relaxed);
+    }
+
+    /// The same machine for work that can be ended on its own: a signal to the installer does not reach it.
+    pub(crate) fn with_own_interrupt(&self) -> Self {
+        Self {
+            interrupted: Arc::new(AtomicBool::new(false)),
+            ..self.clone()
+        }
+    }
+
+    /// Ends what goes on with this host, as a signal would.
+    pub(crate) fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
     }
 
     /// Seconds since 1970.
@@ -170,17 +206,6 @@ impl Host {
         let mut output = io::stderr().lock();
         // There is nobody left to tell that telling failed.
         let _unheard = output.write_all(text.as_bytes()).and_then(|()| output.flush());
-    }
-
-    /// Whether something accepts connections at `host:port` within `patience`.
-    pub(crate) fn accepts_connections(&self, host: &str, port: u16, patience: Duration) -> bool {
-        use std::net::{TcpStream, ToSocketAddrs as _};
-        let Ok(addresses) = (host, port).to_socket_addrs() else {
-            return false;
-        };
-        addresses
-            .into_iter()
-            .any(|address| TcpStream::connect_timeout(&address, patience).is_ok())
     }
 
     /// The executable of this process, opened once.

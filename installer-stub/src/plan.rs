@@ -211,10 +211,8 @@ fn activate(steps: &mut Steps<'_>, subject: Subject<'_>, values: &Values) -> Res
         services: services.clone(),
     });
     if steps.circumstances.start {
-        let mut checks = Vec::new();
-        for check in &recipe.health {
-            checks.push(health::rendered(check, values)?);
-        }
+        let release = subject.identity.release_name();
+        let checks = health::Checks::new(recipe, services.clone(), &release, values)?;
         steps.actions.push(Action::StartServices { services, checks });
     }
     Ok(())

@@ -1,19 +1,37 @@
-//! Everything that speaks against an installation, found before anything is touched.
+//! Everything that speaks against an installation, found before anything is touched and shown at once.
+//!
+//! [`look`] gathers facts and judges nothing; [`problems`] is a pure function of them. One file for each family.
 
-use std::path::{Path, PathBuf};
+mod accounts;
+mod allow;
+#[cfg(test)]
+mod fixture;
+mod in_the_way;
+mod machine;
+mod names;
+mod peers;
+mod ports;
+mod root;
+mod services;
+mod space;
 
-use bundle_format::Target;
 use serde::Serialize;
 
+pub(crate) use allow::Overridable;
+pub(crate) use root::check_root;
+
+use crate::config;
 use crate::error::{Error, ExitCode, Result};
-use crate::host::{FileKind, Host};
+use crate::host::Host;
 use crate::plan::Subject;
 use crate::receipt::Receipt;
-use crate::report::size;
+use crate::report::{Audience, Report};
 
 /// Something that speaks against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Problem {
+    /// What kind of problem it is, for programs and for `--allow`; never changes.
+    pub name: &'static str,
     /// Whether it forbids going on.
     pub level: Level,
     /// What it is.
@@ -24,6 +42,8 @@ pub(crate) struct Problem {
     pub found: String,
     /// What a person can do.
     pub remedy: String,
+    /// Whether a person answered for it, with `--allow`.
+    pub overridden: bool,
 }
 
 /// How bad a [`Problem`] is.
@@ -39,270 +59,187 @@ pub(crate) enum Level {
 /// What preflight found out about the machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Findings {
-    machine: Option<Target>,
-    free_bytes: u64,
-    free_inodes: Option<u64>,
-    occupied: Vec<PathBuf>,
-    services: Services,
+    machine: machine::Facts,
+    space: space::Facts,
+    in_the_way: Vec<in_the_way::Occupied>,
+    manager: services::Manager,
+    /// What matters only where services run. Below another root nothing is started, and nobody knows on which
+    /// machine it will be.
+    running: Option<Running>,
 }
 
-/// What can be done with services here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Services {
-    /// systemd runs.
-    Managed,
-    /// Nothing that we know manages services.
-    Unmanaged,
-    /// The root is not the machine's own.
-    OnlyWritten,
-}
-
-/// Problems with the root itself, which leave nothing else to look at.
-pub(crate) fn check_root(host: &Host) -> Result<Vec<Problem>> {
-    let refuse = |what: &str, expected: &str, found: &str, remedy: &str| {
-        Ok(vec![Problem {
-            level: Level::Refuse,
-            what: what.to_owned(),
-            expected: expected.to_owned(),
-            found: found.to_owned(),
-            remedy: remedy.to_owned(),
-        }])
-    };
-    let root = host.root();
-    let what = format!("root `{}`", root.display());
-    match host.facts(root)?.map(|facts| facts.kind) {
-        Some(FileKind::Directory) => {}
-        Some(_) => {
-            return refuse(
-                &what,
-                "a directory",
-                "something else",
-                "name a directory with `--root`",
-            );
-        }
-        None => return refuse(&what, "a directory", "nothing", "create the directory first"),
-    }
-    if host.is_system() && !host.is_administrator() {
-        return refuse("user", "root", "another user", "run it with `sudo`");
-    }
-    if !host.may_write(root) {
-        return refuse(
-            &what,
-            "writable",
-            "not writable",
-            "remount the file system writable, or run it with `sudo`",
-        );
-    }
-    Ok(Vec::new())
+/// What preflight found out about the machine that the services are going to run on.
+#[derive(Debug, Clone)]
+struct Running {
+    accounts: accounts::Facts,
+    names: names::Facts,
+    peers: Vec<peers::Asked>,
+    ports: Vec<ports::Port>,
+    services: services::Facts,
 }
 
 /// Looks at the machine.
 pub(crate) fn look(host: &Host, subject: Subject<'_>) -> Result<Findings> {
-    let layout = subject.layout;
-    let recipe = &subject.index.description.recipe;
-    let (free_bytes, free_inodes) = host.free_space(&subject.release.releases)?;
-    let mut wanted = vec![
-        subject.release.directory.clone(),
-        subject.release.current.clone(),
-        layout.installer(),
-    ];
-    wanted.extend(recipe.services.iter().map(|service| layout.unit(&service.name)));
-    let mut occupied = Vec::new();
-    for path in wanted {
-        if host.exists(&path)? {
-            occupied.push(path);
-        }
-    }
-    // What systemd's own sd_booted() looks at.
-    let services = match host.is_system() {
-        false => Services::OnlyWritten,
-        true if host.exists(Path::new("/run/systemd/system"))? => Services::Managed,
-        true => Services::Unmanaged,
-    };
     Ok(Findings {
-        services,
-        machine: Target::of_this_machine(),
-        free_bytes,
-        free_inodes,
-        occupied,
+        machine: machine::look(host),
+        space: space::look(host, subject)?,
+        in_the_way: in_the_way::look(host, subject)?,
+        manager: services::manager(host)?,
+        running: match host.is_system() {
+            true => Some(Running::look(host, subject)?),
+            false => None,
+        },
     })
 }
 
-/// All problems with installing `subject`, given what is installed already and what was found.
+impl Running {
+    fn look(host: &Host, subject: Subject<'_>) -> Result<Self> {
+        let Subject { index, layout, .. } = subject;
+        let description = &index.description;
+        let recipe = &description.recipe;
+        let site = index.envelope.site.as_str();
+        let values = config::values(description, site, subject.member, layout, subject.release);
+        Ok(Self {
+            accounts: accounts::look(host, layout)?,
+            names: names::look(host, subject, &values)?,
+            peers: peers::look(host, recipe, subject.member, &values)?,
+            ports: ports::look(host, recipe, &values)?,
+            services: services::look(host),
+        })
+    }
+}
+
+/// All problems with installing `subject`, given what is installed already, what was found, and which problems a
+/// person answers for.
 pub(crate) fn problems(
     subject: Subject<'_>,
     installed: Option<&Receipt>,
     findings: &Findings,
+    allowed: &[Overridable],
 ) -> Vec<Problem> {
-    let mut problems = Vec::from_iter(service_problem(subject, findings.services));
-    let mut refuse = |what: String, expected: String, found: String, remedy: &str| {
-        problems.push(Problem {
-            level: Level::Refuse,
-            what,
-            expected,
-            found,
-            remedy: remedy.to_owned(),
-        });
-    };
-    let description = &subject.index.description;
-    if findings.machine != Some(description.target) {
-        let machine = findings.machine.map_or("an unknown platform", Target::as_str);
-        refuse(
-            "platform".to_owned(),
-            format!("{} (what the bundle is for)", description.target),
-            machine.to_owned(),
-            "take the run file for this machine's platform",
-        );
+    let recipe = &subject.index.description.recipe;
+    let mut problems = Vec::from_iter(services::manager_problem(recipe, findings.manager));
+    problems.extend(machine::problems(subject.index, &findings.machine));
+    problems.extend(installed.map(another_release));
+    problems.extend(in_the_way::problems(subject, installed, &findings.in_the_way));
+    problems.extend(space::problems(subject, installed, &findings.space));
+    if let Some(running) = &findings.running {
+        let ours = services::ours(recipe, installed);
+        let memory = findings.machine.memory;
+        problems.extend(machine::memory_problem(recipe.requires.as_ref(), memory));
+        problems.extend(accounts::problems(recipe.user.as_ref(), &running.accounts));
+        problems.extend(ports::problems(&ours, &running.ports));
+        problems.extend(names::problems(&running.names));
+        problems.extend(peers::problems(&running.peers));
+        problems.extend(services::problems(subject, &ours, &running.services));
     }
-    if let Some(installed) = installed {
-        refuse(
-            "release".to_owned(),
-            "nothing installed yet".to_owned(),
-            installed.release.clone(),
-            "uninstall it first, with the verb `uninstall`; data stays unless `--purge` is given",
-        );
-    } else {
-        for path in &findings.occupied {
-            refuse(
-                format!("`{}`", path.display()),
-                "nothing there".to_owned(),
-                "something that this installer did not make".to_owned(),
-                "move it away if it is not needed",
-            );
-        }
-    }
-    if let Some((what, found)) = breaking_path(&subject.release.prefix, description) {
-        refuse(
-            what,
-            "a path without spaces".to_owned(),
-            found,
-            "choose another root",
-        );
-    }
-    let needed = Needed::of(subject);
-    if findings.free_bytes < needed.bytes {
-        refuse(
-            format!("free space for `{}`", subject.release.releases.display()),
-            format!(
-                "{} ({} bytes, 10 % of it in reserve)",
-                size(needed.bytes),
-                needed.bytes
-            ),
-            format!("{} ({} bytes)", size(findings.free_bytes), findings.free_bytes),
-            "free disk space on that file system",
-        );
-    }
-    if let Some(free) = findings.free_inodes.filter(|free| *free < needed.inodes) {
-        refuse(
-            format!("free inodes for `{}`", subject.release.releases.display()),
-            format!("{} inodes", needed.inodes),
-            format!("{free} inodes"),
-            "remove files that are not needed from that file system",
-        );
-    }
+    allow::apply(&mut problems, allowed);
     problems
 }
 
-fn service_problem(subject: Subject<'_>, services: Services) -> Option<Problem> {
-    let (level, found, remedy) = match services {
-        _ if subject.index.description.recipe.services.is_empty() => return None,
-        Services::Managed => return None,
-        Services::Unmanaged => (
-            Level::Refuse,
-            "no running systemd",
-            "start the machine with systemd, or install below another `--root`",
-        ),
-        Services::OnlyWritten => (
-            Level::Warn,
-            "another root: services are written, not registered or started",
-            "install below `/` to have them started",
-        ),
-    };
-    Some(Problem {
-        level,
-        what: "services".to_owned(),
-        expected: "systemd, to register and start them".to_owned(),
-        found: found.to_owned(),
-        remedy: remedy.to_owned(),
-    })
+/// One release at a time.
+fn another_release(installed: &Receipt) -> Problem {
+    Problem::refuse(
+        "another-release",
+        "release",
+        "nothing installed yet",
+        installed.release.clone(),
+        "uninstall it first, with the verb `uninstall`; data stays unless `--purge` is given",
+    )
 }
 
-/// Start scripts of services break on a space in their path.
-fn breaking_path(prefix: &Path, description: &bundle_format::index::Description) -> Option<(String, String)> {
-    let path = prefix.display().to_string();
-    let breaks = !description.recipe.services.is_empty() && path.contains(char::is_whitespace);
-    breaks.then(|| ("path of the releases".to_owned(), format!("`{path}`")))
-}
-
-struct Needed {
-    bytes: u64,
-    inodes: u64,
-}
-
-impl Needed {
-    fn of(subject: Subject<'_>) -> Self {
-        // Files and directories take whole blocks.
-        const BLOCK: u64 = 4096;
-        let entries = &subject.index.entries;
-        let content: u64 = entries
-            .iter()
-            .map(|entry| entry.size().max(1).div_ceil(BLOCK).saturating_mul(BLOCK))
-            .fold(subject.index.envelope.stub_length, u64::saturating_add);
-        let inodes = u64::try_from(entries.len()).unwrap_or(u64::MAX);
-        Self {
-            bytes: content.saturating_add(content / 10),
-            // Some more for what is rendered, and for everything outside the release.
-            inodes: inodes.saturating_add(inodes / 10).saturating_add(32),
+/// Tells what speaks against it: programs everything, people what is no refusal, since the error that
+/// [`judge`] returns lists the refusals.
+pub(crate) fn tell(report: &Report<'_>, problems: &[Problem]) -> Result<()> {
+    for problem in problems {
+        if report.audience() == Audience::Programs {
+            report.data("", &serde_json::json!({"event": "problem", "problem": problem}))?;
+        } else if problem.level == Level::Warn {
+            report.warn(&problem.for_people());
         }
     }
+    Ok(())
 }
 
-/// Fails if any problem forbids going on; the error lists all of them.
+/// Fails if any problem forbids going on; the error lists all that do.
 pub(crate) fn judge(problems: &[Problem]) -> Result<()> {
-    let refusals: Vec<&Problem> = problems
+    let refusals: Vec<String> = problems
         .iter()
         .filter(|problem| problem.level == Level::Refuse)
+        .map(Problem::for_people)
         .collect();
     if refusals.is_empty() {
         return Ok(());
     }
-    let text: Vec<String> = refusals.iter().map(|problem| problem.for_people()).collect();
-    let remedies: Vec<&str> = refusals.iter().map(|problem| problem.remedy.as_str()).collect();
     Err(Error::new(
         ExitCode::Refused,
-        format!("preflight refuses, nothing was touched\n{}", text.join("\n")),
-    )
-    .with_hint(remedies.join("; ")))
+        format!("preflight refuses, nothing was touched\n{}", refusals.join("\n")),
+    ))
 }
 
-/// The problems that forbid nothing.
-pub(crate) fn warnings(problems: &[Problem]) -> impl Iterator<Item = &Problem> {
-    problems.iter().filter(|problem| problem.level == Level::Warn)
+/// The names of the problems that a person answered for, each once, for the receipt.
+pub(crate) fn overridden(problems: &[Problem]) -> Vec<&'static str> {
+    let mut names: Vec<&str> = problems
+        .iter()
+        .filter(|problem| problem.overridden)
+        .map(|problem| problem.name)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 impl Problem {
-    /// The problem, with expected before found.
+    /// A problem that forbids going on.
+    fn refuse(
+        name: &'static str,
+        what: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            name,
+            level: Level::Refuse,
+            what: what.into(),
+            expected: expected.into(),
+            found: found.into(),
+            remedy: remedy.into(),
+            overridden: false,
+        }
+    }
+
+    /// The same problem as one that a person should only know of.
+    fn only_warns(self) -> Self {
+        Self {
+            level: Level::Warn,
+            ..self
+        }
+    }
+
+    /// The problem with expected before found, and what can be done right beneath.
     pub(crate) fn for_people(&self) -> String {
         format!(
-            "{}\n  expected: {}\n     found: {}",
-            self.what, self.expected, self.found
+            "{}\n  expected: {}\n     found: {}\nhint: {}",
+            self.what, self.expected, self.found, self.remedy
         )
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::fixture::{Fixture, shown};
     use super::*;
+
+    fn problem(name: &'static str, level: Level) -> Problem {
+        Problem {
+            level,
+            ..Problem::refuse(name, name, "10 bytes", "9 bytes", format!("mend {name}"))
+        }
+    }
 
     #[test]
     fn every_refusal_says_expected_found_and_what_to_do() {
-        let problem = |what: &str, level| Problem {
-            level,
-            what: what.to_owned(),
-            expected: "10 bytes".to_owned(),
-            found: "9 bytes".to_owned(),
-            remedy: format!("mend {what}"),
-        };
         let problems = [
             problem("space", Level::Refuse),
             problem("mood", Level::Warn),
@@ -313,27 +250,46 @@ mod tests {
         assert_eq!(
             error.for_people(),
             "error: preflight refuses, nothing was touched\n\
-             space\n  expected: 10 bytes\n     found: 9 bytes\n\
-             inodes\n  expected: 10 bytes\n     found: 9 bytes\n\
-             hint: mend space; mend inodes\n"
+             space\n  expected: 10 bytes\n     found: 9 bytes\nhint: mend space\n\
+             inodes\n  expected: 10 bytes\n     found: 9 bytes\nhint: mend inodes\n"
         );
         assert!(judge(&problems[1..2]).is_ok());
     }
 
     #[test]
-    fn a_root_that_is_no_directory_is_refused() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let file = directory.path().join("file");
-        std::fs::write(&file, "").expect("it is written");
-        for (root, found) in [
-            (file, "something else"),
-            (directory.path().join("none"), "nothing"),
-        ] {
-            let problems = check_root(&Host::new(&root)).expect("it can be looked at");
-            assert_eq!(
-                problems.first().map(|problem| problem.found.as_str()),
-                Some(found)
-            );
-        }
+    fn programs_are_given_every_field() {
+        let json = serde_json::to_string(&problem("ram", Level::Warn)).expect("plain data");
+        assert_eq!(
+            json,
+            r#"{"name":"ram","level":"warn","what":"ram","expected":"10 bytes","found":"9 bytes","remedy":"mend ram","overridden":false}"#
+        );
+    }
+
+    #[test]
+    fn what_was_answered_for_is_named_once() {
+        let overridden = |name| Problem {
+            overridden: true,
+            ..problem(name, Level::Warn)
+        };
+        let problems = [
+            overridden("peer"),
+            overridden("clock"),
+            overridden("peer"),
+            problem("ram", Level::Warn),
+        ];
+        assert_eq!(super::overridden(&problems), ["clock", "peer"]);
+    }
+
+    #[test]
+    fn an_installed_release_has_to_go_first() {
+        let installed = Fixture::new("{}").receipt();
+        assert_eq!(
+            shown([another_release(&installed)]),
+            "refuse another-release: release
+  expected: nothing installed yet
+     found: lab-1-1bc04b5291c2
+hint: uninstall it first, with the verb `uninstall`; data stays unless `--purge` is given
+"
+        );
     }
 }

@@ -106,6 +106,11 @@ impl Receipt {
         layout.release(&self.prefix, &self.release)
     }
 
+    /// Reads what [`Self::to_json`] wrote.
+    pub(crate) fn from_json(text: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
+    }
+
     /// The bytes to write.
     pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self)
@@ -133,7 +138,7 @@ pub(crate) fn installed(host: &Host, layout: &Layout) -> Result<Option<Receipt>>
 fn read(host: &Host, path: &Path) -> Result<Receipt> {
     let text = host.read_text(path)?;
     let damaged = || Error::failed(format!("`{}` is damaged", path.display()));
-    let receipt: Receipt = serde_json::from_str(&text).map_err(|error| damaged().with_source(error))?;
+    let receipt = Receipt::from_json(&text).map_err(|error| damaged().with_source(error))?;
     if receipt.format_version == 1 {
         Ok(receipt)
     } else {

@@ -1,11 +1,17 @@
 //! Services: from neutral terms to systemd units, and the few things asked of systemd.
 
+use std::time::Duration;
+
 use bundle_format::recipe::Service;
 use bundle_format::{Name, recipe::ServiceUser};
 
 use crate::config::{Values, render};
 use crate::error::Result;
-use crate::host::Host;
+use crate::host::{Host, Patience};
+
+/// How every unit file that [`unit`] writes starts.
+pub(crate) const FIRST_LINE: &str =
+    "# Written by the installer, and removed by it. Local changes go into a drop-in.";
 
 /// The text of a unit file. It refers to `current` only if the recipe does.
 pub(crate) fn unit(service: &Service, user: Option<&ServiceUser>, values: &Values) -> Result<String> {
@@ -15,9 +21,7 @@ pub(crate) fn unit(service: &Service, user: Option<&ServiceUser>, values: &Value
     for word in &service.command {
         command.push(quoted_command(&rendered(word)?));
     }
-    let mut text = String::from(
-        "# Written by the installer, and removed by it. Local changes go into a drop-in.\n[Unit]\n",
-    );
+    let mut text = format!("{FIRST_LINE}\n[Unit]\n");
     let mut line = |name: &str, value: &str| text.push_str(&format!("{name}={value}\n"));
     line("Description", &escaped(&service.description));
     let first: Vec<String> = service.after.iter().map(unit_name).collect();
@@ -90,27 +94,43 @@ pub(crate) fn reload(host: &Host) -> Result<()> {
 
 /// Has systemd start `services` whenever the machine does.
 pub(crate) fn enable(host: &Host, services: &[Name]) -> Result<()> {
-    each(host, "enable", services.iter())
+    each(host, "enable", services.iter(), STEADFAST)
 }
 
 /// Takes [`enable`] back.
 pub(crate) fn disable(host: &Host, services: &[Name]) -> Result<()> {
-    each(host, "disable", services.iter().rev())
+    each(host, "disable", services.iter().rev(), STEADFAST)
 }
 
-/// Starts `services`, in order.
+/// Starts `services`, in order. A signal that asks to end cuts the waiting short, not the starting: whoever undoes
+/// it stops them.
 pub(crate) fn start(host: &Host, services: &[Name]) -> Result<()> {
-    each(host, "start", services.iter())
+    each(host, "start", services.iter(), Patience::UntilInterrupted(LIMIT))
 }
 
 /// Stops `services`, last first.
 pub(crate) fn stop(host: &Host, services: &[Name]) -> Result<()> {
-    each(host, "stop", services.iter().rev())
+    each(host, "stop", services.iter().rev(), STEADFAST)
 }
 
-fn each<'a>(host: &Host, verb: &str, services: impl Iterator<Item = &'a Name>) -> Result<()> {
+/// Undoes [`stop`] and [`disable`]: nothing cuts it short.
+pub(crate) fn bring_back(host: &Host, services: &[Name]) -> Result<()> {
+    enable(host, services)?;
+    each(host, "start", services.iter(), STEADFAST)
+}
+
+/// What systemd is given for a service: starting waits for the network, stopping for what the recipe allows.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+const STEADFAST: Patience = Patience::Steadfast(LIMIT);
+
+fn each<'a>(
+    host: &Host,
+    verb: &str,
+    services: impl Iterator<Item = &'a Name>,
+    patience: Patience,
+) -> Result<()> {
     for service in services {
-        host.run_system("systemctl", &[verb, &unit_name(service)])?;
+        host.run_system_with("systemctl", &[verb, &unit_name(service)], patience)?;
     }
     Ok(())
 }
@@ -118,6 +138,34 @@ fn each<'a>(host: &Host, verb: &str, services: impl Iterator<Item = &'a Name>) -
 /// Whether a service runs.
 pub(crate) fn is_active(host: &Host, service: &Name) -> Result<bool> {
     host.succeeds("systemctl", &["is-active", "--quiet", &unit_name(service)])
+}
+
+/// How a service has ended for good: by itself, or because systemd starts it no more. `None` if it runs, is on its
+/// way, or if systemd does not say.
+pub(crate) fn ended(host: &Host, service: &Name) -> Option<String> {
+    let unit = unit_name(service);
+    let arguments = ["show", "--property=ActiveState", "--property=Result", &unit];
+    let patience = Patience::UntilInterrupted(Duration::from_secs(10));
+    ended_in(&host.run_system_with("systemctl", &arguments, patience).ok()?)
+}
+
+fn ended_in(shown: &str) -> Option<String> {
+    let property = |name: &str| {
+        shown
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+    };
+    match property("ActiveState")? {
+        "failed" => {
+            let result = property("Result").unwrap_or("unknown");
+            Some(format!(
+                "has failed and is not started again (systemd says: {result})"
+            ))
+        }
+        // One that waits to be started again is `activating`.
+        "inactive" => Some("has ended by itself".to_owned()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -164,6 +212,21 @@ TimeoutStopSec=30
 WantedBy=multi-user.target
 "#
         );
+    }
+
+    #[test]
+    fn a_service_has_ended_only_when_systemd_does_not_start_it_again() {
+        for state in ["active", "activating", "reloading", "deactivating"] {
+            assert_eq!(
+                ended_in(&format!("Result=exit-code\nActiveState={state}")),
+                None,
+                "{state}"
+            );
+        }
+        let failed = ended_in("Result=exit-code\nActiveState=failed").expect("it has");
+        assert!(failed.contains("exit-code"), "{failed}");
+        assert!(ended_in("ActiveState=inactive\nResult=success").is_some());
+        assert_eq!(ended_in(""), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::action::{Action, Closing, Reached};
+use crate::config;
 use crate::error::{Error, ExitCode, Result};
 use crate::host::{DirectoryLock, Host};
 use crate::journal::{self, Begin, Journal, State};
@@ -40,6 +41,12 @@ impl Exclusive {
             Ok(lock) => lock,
             Err(holder) => return Err(busy(holder)),
         };
+        if lock.ended() > 0 {
+            report.step(&format!(
+                "ended processes that an earlier run had left: {}",
+                lock.ended()
+            ));
+        }
         let mut exclusive = Self {
             layout: layout.clone(),
             directories,
@@ -66,6 +73,8 @@ impl Exclusive {
             return Ok(host.remove_file(&path)?);
         };
         let Begin { verb, release, .. } = &unfinished.begin;
+        // Before anything is touched: they may still be writing.
+        host.stop_units(&config::unit(release))?;
         let mut journal = Journal::resume(host, &path)?;
         match unfinished.state {
             State::Committed => {

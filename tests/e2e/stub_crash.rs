@@ -1,7 +1,7 @@
 //! Runs that are cut short, and runs that meet each other. A tool that waits makes the moment certain.
 
-use std::fs;
-use std::process::Child;
+use std::fs::{self, File};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -19,7 +19,11 @@ fn waiting() -> test_support::Fake {
 }
 
 fn start(sandbox: &Sandbox) -> Child {
-    let run_file = sandbox.run_file("waiting.run", &waiting());
+    start_with(sandbox, &waiting())
+}
+
+fn start_with(sandbox: &Sandbox, fake: &test_support::Fake) -> Child {
+    let run_file = sandbox.run_file("waiting.run", fake);
     let arguments = sandbox.install_arguments(&run_file);
     let child = sandbox
         .command(&arguments.each_ref().map(String::as_str))
@@ -111,4 +115,133 @@ fn a_second_installer_is_told_to_wait() {
     signal(&child, Signal::TERM);
     Ended::of(child).expect(130);
     sandbox.install(&run_file).expect(0);
+}
+
+/// A bundle whose tool starts a daemon that writes into the release without end, then does `rest`. The daemon
+/// leaves its session and its process group, as daemons do. It ends with the sandbox, should nobody end it.
+fn writing(sandbox: &Sandbox, rest: &str) -> test_support::Fake {
+    let process = sandbox.path("process").display().to_string();
+    let daemon = format!(
+        "#!/bin/sh\necho $$ > {process}.new; mv {process}.new {process}\n\
+         n=0; while [ -e {process} ]; do n=$((n+1)); echo x > written-$n; sleep 0.01; done\n"
+    );
+    let tool = format!(
+        "#!/bin/sh\nsetsid --fork ./daemon.sh\nwhile [ ! -e {process} ]; do sleep 0.01; done\n{rest}\n"
+    );
+    waiting()
+        .file("daemon.sh", 0o755, daemon)
+        .file("wait.sh", 0o755, tool)
+}
+
+/// How many files the tool or its daemon has written.
+fn written(sandbox: &Sandbox) -> usize {
+    let releases = sandbox.root().join("opt/servoy-cluster/releases");
+    let Some(Ok(release)) = fs::read_dir(releases).expect("it is there").next() else {
+        panic!("there is no release");
+    };
+    let names = fs::read_dir(release.path()).expect("it is there");
+    let names = names.map(|entry| entry.expect("it is there").file_name());
+    names
+        .filter(|name| name.to_string_lossy().starts_with("written-"))
+        .count()
+}
+
+fn runs(process: &str) -> bool {
+    fs::read_to_string(format!("/proc/{}/stat", process.trim())).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// Asserts that what a killed run left running writes on, and that the next run ends it before it undoes anything.
+#[track_caller]
+fn assert_ended_before_undoing(fake: impl Fn(&Sandbox) -> test_support::Fake) {
+    let sandbox = Sandbox::new();
+    let before = sandbox.snapshot();
+    let mut child = start_with(&sandbox, &fake(&sandbox));
+    signal(&child, Signal::KILL);
+    child.wait().expect("it ends");
+    let so_far = written(&sandbox);
+    wait_until("more to be written", || written(&sandbox) > so_far);
+    // A reading verb ends nobody, it only reports.
+    sandbox.run(&["status"]).expect(6).says("did not finish");
+    let process = fs::read_to_string(sandbox.path("process")).expect("it was written");
+    assert!(runs(&process));
+
+    let theirs = sandbox.root().join("usr/local/sbin/servoy-cluster");
+    fs::write(&theirs, "theirs").expect("it is written");
+    let run_file = sandbox.run_file("x.run", &small());
+    sandbox
+        .install(&run_file)
+        .expect(4)
+        .says("that an earlier run had left")
+        .says("undoing an earlier `install`");
+    assert!(!runs(&process), "it still runs");
+    fs::remove_file(theirs).expect("it is there");
+    assert_same(&before, &sandbox.snapshot());
+}
+
+#[test]
+fn a_child_that_writes_is_ended_before_its_run_is_undone() {
+    assert_ended_before_undoing(|sandbox| {
+        let process = sandbox.path("process").display().to_string();
+        let script = format!(
+            "#!/bin/sh\necho $$ > {process}; touch out\n\
+             n=0; while [ -e {process} ]; do n=$((n+1)); echo x > written-$n; sleep 0.01; done\n"
+        );
+        waiting().file("wait.sh", 0o755, script)
+    });
+}
+
+#[test]
+fn a_daemon_that_writes_is_ended_before_its_run_is_undone() {
+    assert_ended_before_undoing(|sandbox| {
+        writing(sandbox, "touch out; while [ -e out ]; do sleep 0.05; done")
+    });
+}
+
+#[test]
+fn a_daemon_does_not_outlive_its_tool() {
+    for (end, text) in [
+        ("exit 3", "exit code 3"),
+        ("touch out", "does not declare as an output"),
+    ] {
+        let sandbox = Sandbox::new();
+        let before = sandbox.snapshot();
+        let run_file = sandbox.run_file("x.run", &writing(&sandbox, end));
+        sandbox
+            .install(&run_file)
+            .expect(1)
+            .says(text)
+            .says("the machine is as it was");
+        let process = fs::read_to_string(sandbox.path("process")).expect("it was written");
+        assert!(!runs(&process), "it still runs");
+        assert_same(&before, &sandbox.snapshot());
+    }
+}
+
+#[test]
+fn a_bystander_in_the_locked_directory_is_left_alone() {
+    let sandbox = Sandbox::new();
+    let before = sandbox.snapshot();
+    let mut child = start(&sandbox);
+    let locked = sandbox.root().join("var/lib/servoy-cluster");
+    let mut bystander = Command::new("sleep")
+        .arg("60")
+        .current_dir(&locked)
+        .stdin(File::open(&locked).expect("it opens"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    signal(&child, Signal::KILL);
+    child.wait().expect("it ends");
+    sandbox
+        .run(&["uninstall", "--yes"])
+        .expect(0)
+        .says("that an earlier run had left");
+    assert!(
+        bystander.try_wait().expect("it is ours").is_none(),
+        "it was killed"
+    );
+    bystander.kill().expect("it runs");
+    bystander.wait().expect("it ends");
+    assert_same(&before, &sandbox.snapshot());
 }

@@ -8,7 +8,7 @@ use bundle_format::index::EntryKind;
 use bundle_format::{RunFileWriter, SignatureBlock, SignedIndex};
 use test_support::{Fake, Snapshot};
 
-use crate::stub_support::{Sandbox, assert_same, small, with_recipe};
+use crate::stub_support::{Sandbox, assert_same, run_just_written, small, with_recipe};
 
 /// What outlives an installation.
 fn is_kept(path: &str) -> bool {
@@ -155,11 +155,8 @@ fn a_run_file_installs_itself_and_leaves_a_copy_that_looks_after_it() {
         "--trust-fingerprint".to_owned(),
         sandbox.key.public().fingerprint().to_string(),
     ];
-    let installed = std::process::Command::new(&run_file)
-        .args(&arguments)
-        .status()
-        .expect("it starts");
-    assert_eq!(installed.code(), Some(0));
+    let installed = run_just_written(std::process::Command::new(&run_file).args(&arguments));
+    assert_eq!(installed.status.code(), Some(0));
     let copy = sandbox.root().join("usr/local/sbin/servoy-cluster");
     assert_eq!(fs::read(&copy).expect("it is there"), fake.stub);
     for verb in [

@@ -1,11 +1,12 @@
 //! A machine in a directory, and run files for it.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use test_support::{Ended, Fake, FakeRunFile, Key, Snapshot, Times, snapshot};
+use test_support::{Ended, Fake, FakeRunFile, Key, Snapshot, Times, Watched, differences, snapshot, strace};
 
 /// A machine in a directory.
 pub(crate) struct Sandbox {
@@ -99,26 +100,69 @@ impl Sandbox {
         ]
     }
 
+    /// Runs the installer to its end below `strace`; returns how it ended and what `strace` logged.
+    pub(crate) fn strace(
+        &self,
+        arguments: &[&str],
+        watched: Watched,
+        calls: &[&str],
+        injection: Option<&str>,
+    ) -> (Ended, String) {
+        let log = self.path("strace.log");
+        let mut command = strace(&self.command(arguments), watched, calls, injection, &log);
+        let ended = Ended::of(command.spawn().expect("strace starts"));
+        (ended, fs::read_to_string(&log).expect("strace wrote it"))
+    }
+
+    /// Keeps the machine as it is now under a name.
+    pub(crate) fn save(&self, name: &str) {
+        copy(&self.root(), &self.path(name));
+    }
+
+    /// Makes the machine what it was when it was kept. At the same path, since the installer writes it down.
+    pub(crate) fn restore(&self, name: &str) {
+        fs::remove_dir_all(self.root()).expect("it is ours");
+        copy(&self.path(name), &self.root());
+    }
+
+    /// Where an unfinished run leaves its journal.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.root().join("var/lib/servoy-cluster/journal")
+    }
+
     /// What lies below the root.
     pub(crate) fn snapshot(&self) -> Snapshot {
         snapshot(&self.root(), Times::OfFiles)
     }
 }
 
+/// The stock tool knows about links, modes and times, and is not ours.
+fn copy(from: &Path, to: &Path) {
+    let _gone = fs::remove_dir_all(to);
+    let mut cp = Command::new("cp");
+    Ended::run(cp.arg("-a").arg("--").args([from, to])).expect(0);
+}
+
+/// Runs an executable that was just written. A process that another test was starting meanwhile may have it open for
+/// writing for a moment, and as long as somebody has, the kernel does not run it.
+#[track_caller]
+pub(crate) fn run_just_written(command: &mut Command) -> Output {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match command.output() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            output => return output.expect("it starts"),
+        }
+    }
+}
+
 /// Asserts that two snapshots are equal, showing only what differs.
 #[track_caller]
 pub(crate) fn assert_same(before: &Snapshot, after: &Snapshot) {
-    let differs = |left: &Snapshot, right: &Snapshot| -> Vec<String> {
-        left.iter()
-            .filter(|(path, what)| right.get(*path) != Some(what))
-            .map(|(path, what)| format!("{path}: {what:.120}"))
-            .collect()
-    };
-    let (gone, new) = (differs(before, after), differs(after, before));
-    assert!(
-        gone.is_empty() && new.is_empty(),
-        "before: {gone:#?}\nafter: {new:#?}"
-    );
+    let found = differences(before, after);
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 /// Waits until `condition` holds.

@@ -35,7 +35,8 @@ fn services_run_after_installing_and_after_a_reboot_and_go_with_all_else() {
     assert!(!SERVICES.iter().any(|service| node.runs(service)));
     assert_eq!(node.times_ready(1), 2);
     node.install(&release(1)).expect(0);
-    assert_eq!(node.times_ready(1), 3);
+    node.machine
+        .wait_until("the node to be ready again", |_| node.times_ready(1) == 3);
 
     node.installed(&["uninstall", "--yes", "--purge"]).expect(0);
     let mut after = node.state();

@@ -5,7 +5,7 @@ use std::path::Path;
 use bundle_format::Target;
 use bundle_format::recipe::HealthCheck;
 use test_support::machine::{Base, Machine};
-use test_support::{Ended, Fake, Key, Snapshot};
+use test_support::{Ended, Fake, Key, Snapshot, differences};
 
 /// Where the services write that they are ready, and of which release they are.
 pub(crate) const LOG: &str = "/var/log/servoy-cluster/node/node.log";
@@ -192,15 +192,6 @@ fn belongs_to_debian(path: &str) -> bool {
 /// Asserts that two states are equal, showing only what differs.
 #[track_caller]
 pub(crate) fn assert_same(before: &Snapshot, after: &Snapshot) {
-    let differs = |left: &Snapshot, right: &Snapshot| -> Vec<String> {
-        left.iter()
-            .filter(|(path, what)| right.get(*path) != Some(what))
-            .map(|(path, what)| format!("{path}: {what:.400}"))
-            .collect()
-    };
-    let (gone, new) = (differs(before, after), differs(after, before));
-    assert!(
-        gone.is_empty() && new.is_empty(),
-        "before: {gone:#?}\nafter: {new:#?}"
-    );
+    let differences = differences(before, after);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }

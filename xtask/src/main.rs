@@ -3,10 +3,13 @@
 mod bench;
 mod budget;
 mod command;
+#[cfg(unix)]
+mod crash;
 mod cross;
 mod demo;
 mod dist;
 mod executable;
+mod fuzz;
 mod lab;
 mod stubs;
 mod test;
@@ -40,8 +43,13 @@ enum Verb {
     Dist,
     /// Measure time and peak memory of pack, verify, install and uninstall on a real tree
     Bench(bench::Arguments),
+    /// Kill the installer and fail its system calls at places drawn by chance, and look at what is left
+    #[cfg(unix)]
+    Crash(crash::Arguments),
     /// Check the stub's size and dependencies against what was agreed
     Budget,
+    /// Fuzz everything that reads files which may be damaged; fails on a finding
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -53,6 +61,9 @@ fn main() -> anyhow::Result<()> {
         Verb::Stubs(arguments) => stubs::run(&workspace, &arguments),
         Verb::Dist => dist::run(&workspace),
         Verb::Bench(arguments) => bench::run(&workspace, &arguments),
+        #[cfg(unix)]
+        Verb::Crash(arguments) => crash::run(&workspace, &arguments),
         Verb::Budget => budget::run(&workspace),
+        Verb::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
     }
 }

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use bundle_format::Target;
 
+#[cfg(unix)]
+use crate::crash;
 use crate::workspace::Workspace;
 use crate::{bench, budget, command, cross, demo, lab, stubs, tools};
 
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
 /// What is cheap and fails often comes first.
-const STEPS: [Step; 11] = [
+const STEPS: &[Step] = &[
     ("tools that the tests need", |_| tools::require(&tools::FOR_TESTS)),
     ("formatting", formatting),
     ("licences, bans and sources of dependencies", dependencies),
@@ -26,6 +28,11 @@ const STEPS: [Step; 11] = [
     ("stubs for every target", every_stub),
     ("budgets of the stub", budget::run),
     ("tests", all_tests),
+    // Only Linux has strace; `stubs for every target` has built what is killed here.
+    #[cfg(unix)]
+    ("crash campaign, 300 runs", |workspace| {
+        crash::run(workspace, &crash::Arguments::of_count(300))
+    }),
     ("demo", demo_elsewhere),
     ("memory of pack and install on 500 MB", |workspace| {
         bench::run(workspace, &bench::Arguments::default())
@@ -36,7 +43,7 @@ const STEPS: [Step; 11] = [
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let start = Instant::now();
     let mut times = Vec::new();
-    for (number, (title, step)) in (1..).zip(STEPS) {
+    for (number, &(title, step)) in (1..).zip(STEPS) {
         eprintln!("\n==> {number}/{} {title}", STEPS.len());
         let step_start = Instant::now();
         step(workspace).with_context(|| format!("step {number} failed: {title}"))?;

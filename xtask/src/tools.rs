@@ -48,6 +48,12 @@ pub(crate) const QEMU_AARCH64: Tool = debian(
     "starting the stub for 64-bit ARM",
 );
 pub(crate) const MAVEN: Tool = debian("mvn", "maven", "files of the Terracotta lab");
+pub(crate) const CARGO_FUZZ: Tool = Tool {
+    program: "cargo-fuzz",
+    purpose: "fuzzing",
+    source: Source::Crate("cargo-fuzz"),
+};
+pub(crate) const STRACE: Tool = debian("strace", "strace", "system calls that are made to fail");
 pub(crate) const PYTHON: Tool = debian("python3", "python3-pip", "files of the Terracotta lab");
 
 /// What `cargo xtask test` needs besides Rust and a C compiler.
@@ -74,8 +80,8 @@ pub(crate) const FOR_TESTS: [Tool; 17] = [
     debian("unshare", "util-linux", "tests on a file system of their own"),
     debian("debootstrap", "debootstrap", "the files of test machines"),
     debian("systemd-nspawn", "systemd-container", "booting test machines"),
-    debian("strace", "strace", "faults in system calls"),
-    debian("mkfs.ext4", "e2fsprogs", "disks that are full"),
+    debian("mkfs.ext4", "e2fsprogs", "tests on a file system of their own"),
+    STRACE,
     Tool {
         program: "cargo-deny",
         purpose: "licences and sources of dependencies",

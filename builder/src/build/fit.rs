@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bundle_format::index::Host;
 use bundle_format::patch;
-use bundle_format::recipe::{Patch, Recipe, ToolCommand};
+use bundle_format::recipe::{Listen, Patch, Recipe, ToolCommand};
 use bundle_format::{RelPath, template};
 
 use crate::pack::Contents;
@@ -62,6 +62,7 @@ pub(super) fn misfits(contents: &Contents) -> Vec<Misfit> {
         }
     }
     misfits.extend(patch_misfits(contents));
+    misfits.extend(port_misfits(contents));
     misfits
 }
 
@@ -140,6 +141,47 @@ fn patch_misfits(contents: &Contents) -> Vec<Misfit> {
         }
     }
     misfits
+}
+
+/// Every port must be one on every machine, and no two services of a machine may share one.
+fn port_misfits(contents: &Contents) -> Vec<Misfit> {
+    let recipe = &contents.description.recipe;
+    let mut misfits = Vec::new();
+    for host in &contents.description.hosts {
+        let values = values(contents, host);
+        let mut taken: BTreeMap<u16, &str> = BTreeMap::new();
+        for Listen { about, port } in &recipe.listens {
+            match number(port, &values) {
+                Ok(port) => {
+                    if let Some(other) = taken.insert(port, about) {
+                        let reason = format!("on `{}`, `{other}` has port {port} too", host.name);
+                        misfits.push(misfit("listen", about, reason));
+                    }
+                }
+                Err(reason) => {
+                    misfits.push(misfit("listen", about, format!("on `{}`, {reason}", host.name)));
+                }
+            }
+        }
+        for peer in &recipe.peers {
+            if let Err(reason) = number(&peer.port, &values) {
+                misfits.push(misfit(
+                    "peer",
+                    &peer.about,
+                    format!("on `{}`, {reason}", host.name),
+                ));
+            }
+        }
+    }
+    misfits
+}
+
+fn number(port: &str, values: &BTreeMap<String, String>) -> Result<u16, String> {
+    let text = template::render(port, values).map_err(|error| error.to_string())?;
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| {
+        format!("`{port}` is not a port\n  expected: a number from 1 to 65535\n     found: `{text}`")
+    })
 }
 
 fn apply(bytes: &[u8], step: &Patch, values: &BTreeMap<String, String>) -> Result<Vec<u8>, String> {

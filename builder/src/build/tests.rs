@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use bundle_format::recipe::{Edit, Patch, Recipe, Template, Tool, ToolCommand};
+use bundle_format::recipe::{Edit, Listen, Patch, Peer, PeerLevel, Recipe, Template, Tool, ToolCommand};
 
 use super::*;
 use crate::tree::{Content, Node};
@@ -178,5 +178,42 @@ fn java_and_tools_must_be_there() {
     assert_eq!(
         found,
         "java_home `conf`: there is no `conf/bin/java`\ntool `tool`: there is no `bin/none`"
+    );
+}
+
+#[test]
+fn ports_that_are_none_or_taken_on_some_machine() {
+    let listen = |about: &str, port: &str| Listen {
+        about: about.to_owned(),
+        port: port.to_owned(),
+    };
+    let found = misfits(|recipe| {
+        recipe.listens = vec![
+            listen("web", "{{port}}"),
+            listen("jmx", "20"),
+            listen("ajp", "{{host.name}}"),
+        ];
+        recipe.peers = vec![Peer {
+            about: "database".to_owned(),
+            host: "db".to_owned(),
+            port: "{{port}}0000".to_owned(),
+            level: PeerLevel::Warn,
+        }];
+    });
+    assert_eq!(
+        found,
+        "listen `ajp`: on `one`, `{{host.name}}` is not a port
+  expected: a number from 1 to 65535
+     found: `one`
+peer `database`: on `one`, `{{port}}0000` is not a port
+  expected: a number from 1 to 65535
+     found: `100000`
+listen `jmx`: on `two`, `web` has port 20 too
+listen `ajp`: on `two`, `{{host.name}}` is not a port
+  expected: a number from 1 to 65535
+     found: `two`
+peer `database`: on `two`, `{{port}}0000` is not a port
+  expected: a number from 1 to 65535
+     found: `200000`"
     );
 }

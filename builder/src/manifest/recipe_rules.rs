@@ -1,5 +1,7 @@
 //! What a recipe must keep to beyond its form.
 
+mod health;
+
 use std::collections::BTreeSet;
 
 use bundle_format::recipe::{BUILT_IN_VARIABLES, Service, ToolCommand};
@@ -7,9 +9,11 @@ use bundle_format::{Name, RelPath, template};
 
 use super::artifact::ArtifactSpec;
 use super::document::{Step, place};
+use super::network_rules;
 use super::problem::{Problem, did_you_mean, expected_found, list, one_of};
 use super::rendered::{Rendered, rendered_texts};
 use super::role::RoleRecipe;
+pub(crate) use health::url_problem;
 
 /// Variables that every host gets from its site, without a declaration.
 pub(crate) const SITE_VARIABLES: &[(&str, &str)] = &[
@@ -37,6 +41,8 @@ pub(super) fn check(
     rules.patches();
     rules.declarations();
     rules.services();
+    network_rules::check(role, rules.problems);
+    rules.health();
     let used = rules.variables();
     for (index, variable) in role.recipe.variables.iter().enumerate() {
         if !used.contains(&variable.name) {

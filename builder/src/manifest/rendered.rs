@@ -58,16 +58,24 @@ pub(super) fn rendered_texts(role: &RoleRecipe) -> Vec<Rendered<'_>> {
         }
     }
     for (index, health) in recipe.health.iter().enumerate() {
-        match health {
-            HealthCheck::TcpPort { host, port, .. } => {
-                add(place!["health", index, "host"], host);
-                add(place!["health", index, "port"], port);
-            }
-            HealthCheck::FileContains { file, text, .. } => {
-                add(place!["health", index, "file"], file);
-                add(place!["health", index, "text"], text);
+        for (key, text) in health_texts(health) {
+            add(place!["health", index, key], text);
+        }
+        if let HealthCheck::Command { command, .. } = health {
+            for (number, word) in command.iter().enumerate() {
+                add(place!["health", index, "command", number], word);
             }
         }
+    }
+    for (index, listen) in recipe.listens.iter().enumerate() {
+        add(place!["listen", index, "port"], &listen.port);
+    }
+    for (index, peer) in recipe.peers.iter().enumerate() {
+        add(place!["peer", index, "host"], &peer.host);
+        add(place!["peer", index, "port"], &peer.port);
+    }
+    for (index, address) in recipe.addresses.iter().enumerate() {
+        add(place!["address", index, "value"], &address.value);
     }
     for (index, service) in recipe.services.iter().enumerate() {
         texts.extend(service_texts(index, service));
@@ -86,6 +94,21 @@ fn edit_texts(edit: &Edit) -> Vec<(&'static str, &str)> {
         Edit::XmlText { element, value } => vec![("element", element), ("value", value)],
         Edit::ShellAssignment { name, value } | Edit::BatchAssignment { name, value } => {
             vec![("name", name), ("value", value)]
+        }
+    }
+}
+
+/// The texts of a check but for the words of its command.
+fn health_texts(check: &HealthCheck) -> Vec<(&'static str, &str)> {
+    match check {
+        HealthCheck::TcpPort { host, port, .. } => vec![("host", host), ("port", port)],
+        HealthCheck::FileContains { file, text, .. } => vec![("file", file), ("text", text)],
+        HealthCheck::Http { url, contains, .. } => {
+            let contains = contains.as_deref().map(|text| ("contains", text));
+            [("url", url.as_str())].into_iter().chain(contains).collect()
+        }
+        HealthCheck::Command { contains, .. } => {
+            contains.iter().map(|text| ("contains", text.as_str())).collect()
         }
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bundle_format::recipe::{
-    DataDirectory, HealthCheck, Patch, Place, Recipe, Service, ServiceUser, Template, Tool, Variable,
+    Address, DataDirectory, HealthCheck, Listen, Patch, Peer, Place, Recipe, Requirements, Service,
+    ServiceUser, Template, Tool, Variable,
 };
 use bundle_format::{RelPath, Role, template};
 use serde::Deserialize;
@@ -62,6 +63,14 @@ struct File {
     services: Vec<Service>,
     #[serde(default, rename = "health")]
     health: Vec<HealthCheck>,
+    #[serde(default)]
+    requires: Option<Requirements>,
+    #[serde(default, rename = "listen")]
+    listens: Vec<Listen>,
+    #[serde(default, rename = "peer")]
+    peers: Vec<Peer>,
+    #[serde(default, rename = "address")]
+    addresses: Vec<Address>,
 }
 
 #[derive(Deserialize)]
@@ -157,6 +166,10 @@ fn read(path: &Path, template_directory: &Path) -> Result<RoleRecipe, Vec<Proble
             data: file.data,
             services: file.services,
             health: file.health,
+            requires: file.requires,
+            listens: file.listens,
+            peers: file.peers,
+            addresses: file.addresses,
         },
         document,
         template_files,

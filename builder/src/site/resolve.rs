@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bundle_format::index::Host;
-use bundle_format::recipe::{BUILT_IN_VARIABLES, HealthCheck, Variable};
+use bundle_format::recipe::{BUILT_IN_VARIABLES, HealthCheck, HttpUrl, Variable};
 use bundle_format::{Name, Role, Sequence, Target, template};
 
 use super::{Site, SiteHost, at};
 use crate::manifest::document::{Step, place};
 use crate::manifest::problem::{ManifestErrors, Problem, did_you_mean, expected_found, list, one_of};
-use crate::manifest::recipe_rules::SITE_VARIABLES;
+use crate::manifest::recipe_rules::{SITE_VARIABLES, url_problem};
 use crate::manifest::{Profile, RoleRecipe};
 
 /// Roles whose machine is a Terracotta Server.
@@ -57,7 +57,7 @@ pub fn resolve(site: &Site, profile: &Profile) -> Result<ResolvedSite, ManifestE
             let value = resolver.value(host, variable);
             values.extend(value.map(|value| (variable.name.clone(), value)));
         }
-        resolver.check_ports(index, host, role, &values);
+        resolver.check_endpoints(index, host, role, &values);
         groups
             .entry((host.role.clone(), host.target))
             .or_default()
@@ -266,7 +266,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn check_ports(
+    fn check_endpoints(
         &mut self,
         index: usize,
         host: &SiteHost,
@@ -274,21 +274,19 @@ impl<'a> Resolver<'a> {
         values: &BTreeMap<String, String>,
     ) {
         for (number, health) in role.recipe.health.iter().enumerate() {
-            let HealthCheck::TcpPort { port, .. } = health else {
-                continue;
+            let (key, text) = match health {
+                HealthCheck::TcpPort { port, .. } => ("port", port),
+                HealthCheck::Http { url, .. } => ("url", url),
+                HealthCheck::FileContains { .. } | HealthCheck::Command { .. } => continue,
             };
             // Fails only for values that are missing, which is said elsewhere.
-            let Ok(rendered) = template::render(port, values) else {
+            let Ok(rendered) = template::render(text, values) else {
                 continue;
             };
-            if rendered.parse::<u16>().is_ok_and(|port| port > 0) {
+            let Some((message, hint)) = endpoint_problem(health, &rendered) else {
                 continue;
-            }
-            let message = format!(
-                "`{rendered}` is not a port{}",
-                expected_found("a number from 1 to 65535", format_args!("`{rendered}`"))
-            );
-            let names = template::variables(port).unwrap_or_default();
+            };
+            let names = template::variables(text).unwrap_or_default();
             let set_here = names.iter().find_map(|name| {
                 let own = host.values.get(name).map(|value| (true, value));
                 own.or_else(|| self.site.values.get(name).map(|value| (false, value)))
@@ -302,14 +300,33 @@ impl<'a> Resolver<'a> {
                     .site
                     .document
                     .problem(&at(place!["values"], &value.path), message),
-                None => role.document.problem(place!["health", number, "port"], message),
-            };
+                None => role.document.problem(place!["health", number, key], message),
+            }
+            .with_optional_hint(hint);
             // Once is enough for a value that several hosts share.
             if !self.problems.contains(&problem) {
                 self.problems.push(problem);
             }
         }
     }
+}
+
+/// What is wrong with the port or address of a health check, and what to do about it.
+fn endpoint_problem(check: &HealthCheck, rendered: &str) -> Option<(String, Option<String>)> {
+    if matches!(check, HealthCheck::Http { .. }) {
+        return rendered
+            .parse::<HttpUrl>()
+            .err()
+            .map(|problem| url_problem(&problem));
+    }
+    if rendered.parse::<u16>().is_ok_and(|port| port > 0) {
+        return None;
+    }
+    let message = format!(
+        "`{rendered}` is not a port{}",
+        expected_found("a number from 1 to 65535", format_args!("`{rendered}`"))
+    );
+    Some((message, None))
 }
 
 fn names(role: &RoleRecipe) -> impl Iterator<Item = &str> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use super::{Host, HostError, trying};
+use super::{FileSystem, Host, HostError, trying};
 
 fn not_supported<T>() -> io::Result<T> {
     Err(io::Error::new(
@@ -28,6 +28,14 @@ pub(super) fn host_name() -> String {
 
 pub(super) fn is_administrator() -> bool {
     false
+}
+
+pub(super) fn kernel() -> String {
+    String::new()
+}
+
+pub(super) fn file_system(_path: &Path) -> io::Result<FileSystem> {
+    not_supported()
 }
 
 pub(super) fn mode(_metadata: &Metadata) -> u32 {
@@ -64,6 +72,8 @@ pub(super) fn lead_own_group(_command: &mut Command) {}
 
 pub(super) fn end_group(_child: &Child) {}
 
+pub(super) fn run_as(_command: &mut Command, _user: u32, _group: u32) {}
+
 impl Host {
     /// Whether this process may write to a directory.
     pub(crate) fn may_write(&self, _directory: &Path) -> bool {
@@ -75,15 +85,13 @@ impl Host {
         Ok(trying("change the owner of", path, not_supported())?)
     }
 
-    /// Free bytes and inodes of a file system.
-    pub(crate) fn free_space(&self, path: &Path) -> Result<(u64, Option<u64>), HostError> {
-        trying("measure the free space of", path, not_supported())
-    }
-
     /// Takes the lock of `directory`.
     pub(crate) fn lock(&self, directory: &Path) -> Result<Result<DirectoryLock, Option<u32>>, HostError> {
         trying("lock", directory, not_supported())
     }
+
+    /// Ends what programs have left running.
+    pub(super) fn end_strays(&self) {}
 
     /// Opens the file system of `directory`.
     pub(crate) fn durability(&self, directory: &Path) -> Result<Durability, HostError> {
@@ -94,6 +102,13 @@ impl Host {
 /// Held as long as this value lives.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock;
+
+impl DirectoryLock {
+    /// How many processes, left running by a run that died, were ended for it.
+    pub(crate) fn ended(&self) -> usize {
+        0
+    }
+}
 
 /// A file system that is going to be written to.
 #[derive(Debug)]

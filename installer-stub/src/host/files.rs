@@ -83,6 +83,20 @@ impl Host {
         trying("read", path, fs::read(path))
     }
 
+    /// The last `most` bytes of a regular file, or all of it if it has fewer.
+    pub(crate) fn read_end(&self, path: &Path, most: usize) -> Result<Vec<u8>> {
+        let mut file = self.open(path)?;
+        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        let mut bytes = Vec::new();
+        let read = file.metadata().and_then(|metadata| {
+            let start = metadata.len().saturating_sub(most);
+            io::Seek::seek(&mut file, io::SeekFrom::Start(start))?;
+            file.take(most).read_to_end(&mut bytes)
+        });
+        trying("read", path, read)?;
+        Ok(bytes)
+    }
+
     /// The text of a file.
     pub(crate) fn read_text(&self, path: &Path) -> Result<String> {
         trying("read", path, fs::read_to_string(path))

@@ -1,10 +1,17 @@
-//! Child processes, each in a process group of its own so that nothing of it outlives its time.
+//! Child processes, none of which outlives its time: neither the time it is given nor the run that started it.
+//!
+//! On a system with systemd a program runs in a transient unit, see [`super::units`], which systemd ends with all
+//! that belongs to it. Elsewhere it leads a process group of its own, and inherits the lock of the run: whatever
+//! leaves its group is found by that, see [`super::holders`].
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use bundle_format::Name;
+
+use super::output::{Output, last_lines};
 use super::{Host, unix};
 use crate::error::{Error, Result};
 
@@ -21,10 +28,13 @@ pub(crate) struct Program {
     pub environment: Vec<(String, String)>,
     /// Where it starts.
     pub directory: PathBuf,
-    /// Where its output is kept while it runs; removed afterwards.
-    pub output: PathBuf,
     /// How long it may take.
     pub within: Duration,
+    /// What its transient unit is named after: something that only this run of the installer uses, for
+    /// [`Host::stop_units`]. Without it, or without a systemd that can do it, the program runs in a process group.
+    pub unit: Option<String>,
+    /// The account that it runs as; only on the system itself, elsewhere everything runs as ourselves.
+    pub user: Option<Name>,
 }
 
 /// How a program ended.
@@ -32,29 +42,52 @@ pub(crate) struct Program {
 pub(crate) struct Finished {
     /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
+    /// What it printed, of long output the last MiB.
+    pub output: String,
     /// The last lines of what it printed.
     pub last_lines: String,
 }
 
+impl Finished {
+    pub(super) fn new(code: Option<i32>, output: &[u8]) -> Self {
+        Self {
+            code,
+            output: String::from_utf8_lossy(output).into_owned(),
+            last_lines: last_lines(output, 10),
+        }
+    }
+}
+
+/// How long somebody is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// So long, but not past a signal that asks to end: nothing breaks if it is ended half-way.
+    UntilInterrupted(Duration),
+    /// So long, whatever signals come: ended half-way it would leave something broken, or it is part of undoing.
+    Steadfast(Duration),
+}
+
+impl Patience {
+    fn limit(self) -> Duration {
+        match self {
+            Self::UntilInterrupted(limit) | Self::Steadfast(limit) => limit,
+        }
+    }
+}
+
 impl Host {
-    /// Runs a program to its end. Time running out or a signal to the installer ends its whole process group.
+    /// Runs a program to its end. Time running out or a signal to the installer ends it with all that it started;
+    /// so does its own end.
     pub(crate) fn run(&self, program: &Program) -> Result<Finished> {
-        let finished = self.run_with_output(program);
-        // Without the process, its output is only in the way.
-        self.remove_file(&program.output)?;
-        finished
+        match &program.unit {
+            Some(unit) if self.can_run_units() => self.run_in_unit(program, unit),
+            _ => self.run_in_group(program),
+        }
     }
 
-    fn run_with_output(&self, program: &Program) -> Result<Finished> {
-        let cannot = |source: io::Error| {
-            Error::failed(format!(
-                "cannot run {} `{}`",
-                program.name,
-                program.executable.display()
-            ))
-            .with_source(source)
-        };
-        let output = self.create_file(&program.output)?;
+    fn run_in_group(&self, program: &Program) -> Result<Finished> {
+        let cannot = |source| cannot_run(program).with_source(source);
+        let (reader, writer) = io::pipe().map_err(cannot)?;
         let mut command = Command::new(&program.executable);
         command
             .args(&program.arguments)
@@ -62,106 +95,94 @@ impl Host {
             .envs(program.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(&program.directory)
             .stdin(Stdio::null())
-            .stdout(output.try_clone().map_err(cannot)?)
-            .stderr(output);
+            .stdout(writer.try_clone().map_err(cannot)?)
+            .stderr(writer);
         unix::lead_own_group(&mut command);
-        let mut child = command.spawn().map_err(cannot)?;
-        let waited = self.wait(&mut child, program);
-        // Also after success: a tool has no business leaving something running.
-        unix::end_group(&child);
-        if waited.is_err() {
-            child.wait().map_err(cannot)?;
+        if let Some(user) = program.user.as_ref().filter(|_| self.is_system()) {
+            self.run_as(&mut command, user)?;
         }
-        Ok(Finished {
-            code: waited?,
-            last_lines: last_lines(&self.read(&program.output)?),
-        })
+        let mut child = command.spawn().map_err(cannot)?;
+        // It holds the pipe's other end, which nobody but the program may.
+        drop(command);
+        let output = Output::of(reader);
+        let patience = Patience::UntilInterrupted(program.within);
+        let waited = self.wait_for(&mut child, &program.name, patience);
+        // Also after success: a tool has no business leaving something running.
+        self.end(&mut child, &program.name)?;
+        self.end_strays();
+        Ok(Finished::new(waited?.code(), &output.finish()))
     }
 
-    fn wait(&self, child: &mut Child, program: &Program) -> Result<Option<i32>> {
-        let deadline = Instant::now() + program.within;
+    fn run_as(&self, command: &mut Command, user: &Name) -> Result<()> {
+        let number = |of: &str| -> Result<u32> {
+            let text = self.run_system("id", &[of, user.as_str()])?;
+            text.parse().map_err(|error| {
+                Error::failed(format!("account `{user}` has the id `{text}`")).with_source(error)
+            })
+        };
+        unix::run_as(command, number("-u")?, number("-g")?);
+        Ok(())
+    }
+
+    /// Ends a child with its whole group.
+    pub(super) fn end(&self, child: &mut Child, name: &str) -> Result<()> {
+        unix::end_group(child);
+        // Only one that the kernel itself cannot end, say on a dead network drive, takes longer.
+        self.wait_for(child, name, Patience::Steadfast(Duration::from_secs(10)))
+            .map(drop)
+            .map_err(|error| Error::failed(format!("{name} cannot be ended")).with_source(error))
+    }
+
+    /// Waits for a child to end by itself. The error says that it did not; ending it is the caller's.
+    pub(super) fn wait_for(&self, child: &mut Child, name: &str, patience: Patience) -> Result<ExitStatus> {
+        self.wait_while(child, name, patience, &|| Ok(()))
+    }
+
+    /// The same, as long as `meanwhile` has nothing against it.
+    pub(super) fn wait_while(
+        &self,
+        child: &mut Child,
+        name: &str,
+        patience: Patience,
+        meanwhile: &dyn Fn() -> Result<()>,
+    ) -> Result<ExitStatus> {
+        let deadline = Instant::now() + patience.limit();
+        // Most take a moment only, and some are called for every directory.
+        let mut step = Duration::from_millis(1);
         loop {
-            let status = child.try_wait().map_err(|source| {
-                Error::failed(format!("cannot wait for {}", program.name)).with_source(source)
-            })?;
+            let status = child
+                .try_wait()
+                .map_err(|source| Error::failed(format!("cannot wait for {name}")).with_source(source))?;
             if let Some(status) = status {
-                return Ok(status.code());
+                return Ok(status);
             }
             if Instant::now() >= deadline {
-                return Err(Error::failed(format!(
-                    "{} took too long and was ended\n  expected: at most {} seconds",
-                    program.name,
-                    program.within.as_secs()
-                )));
+                return Err(took_too_long(name, patience.limit()));
             }
-            self.pause(Duration::from_millis(20))?;
+            meanwhile()?;
+            match patience {
+                Patience::UntilInterrupted(_) => self.pause(step)?,
+                Patience::Steadfast(_) => std::thread::sleep(step),
+            }
+            step = (step * 2).min(Duration::from_millis(20));
         }
     }
-
-    /// Runs a program of the operating system, which must succeed, and returns what it printed.
-    pub(crate) fn run_system(&self, name: &str, arguments: &[&str]) -> Result<String> {
-        let output = self.system_output(name, arguments)?;
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-        } else {
-            Err(Error::failed(format!(
-                "`{name} {}` failed\n  expected: exit code 0\n     found: {}\n{}",
-                arguments.join(" "),
-                output.status,
-                last_lines(&output.stderr)
-            )))
-        }
-    }
-
-    /// Whether a program of the operating system succeeds.
-    pub(crate) fn succeeds(&self, name: &str, arguments: &[&str]) -> Result<bool> {
-        Ok(self.system_output(name, arguments)?.status.success())
-    }
-
-    fn system_output(&self, name: &str, arguments: &[&str]) -> Result<std::process::Output> {
-        Command::new(find_system_program(name))
-            .args(arguments)
-            .env("LC_ALL", "C")
-            .env("PATH", SYSTEM_PATH)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|source| Error::failed(format!("cannot run `{name}`")).with_source(source))
-    }
 }
 
-/// Where the operating system keeps its programs; never the caller's `PATH`, which anybody can set.
-pub(crate) const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
-
-fn find_system_program(name: &str) -> PathBuf {
-    SYSTEM_PATH
-        .split(':')
-        .map(|directory| Path::new(directory).join(name))
-        .find(|path| path.is_file())
-        .unwrap_or_else(|| PathBuf::from(name))
+pub(super) fn cannot_run(program: &Program) -> Error {
+    Error::failed(format!(
+        "cannot run {} `{}`",
+        program.name,
+        program.executable.display()
+    ))
 }
 
-/// The end of some output, indented, for showing beneath an error.
-fn last_lines(output: &[u8]) -> String {
-    let text = String::from_utf8_lossy(output);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let skipped = lines.len().saturating_sub(10);
-    lines
-        .into_iter()
-        .skip(skipped)
-        .map(|line| format!("  | {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_end_of_long_output_is_shown() {
-        let output: String = (0..100).map(|line| format!("line {line}\n")).collect();
-        let shown = last_lines(output.as_bytes());
-        assert_eq!(shown.lines().count(), 10);
-        assert!(shown.ends_with("  | line 99"));
-    }
+fn took_too_long(name: &str, limit: Duration) -> Error {
+    let seconds = match limit.as_secs() {
+        1 => "1 second".to_owned(),
+        seconds => format!("{seconds} seconds"),
+    };
+    Error::failed(format!(
+        "{name} took too long and was ended\n  expected: at most {seconds}"
+    ))
 }

@@ -1,5 +1,6 @@
 //! What only Unix knows.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -8,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
-use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, CWD, FlockOperation, StatVfsMountFlags, Timespec, Timestamps, UTIME_OMIT};
+use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal};
 
-use super::{Host, HostError, trying};
+use super::holders::{self, Held, LockId};
+use super::{FileSystem, Host, HostError, trying};
 
 pub(super) fn watch_signals(flag: &Arc<AtomicBool>) -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -29,6 +32,23 @@ pub(super) fn host_name() -> String {
 
 pub(super) fn is_administrator() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+pub(super) fn kernel() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// The file system of `path`, apart from its mount point.
+pub(super) fn file_system(path: &Path) -> io::Result<FileSystem> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(FileSystem {
+        device: fs::metadata(path)?.dev(),
+        mount_point: PathBuf::new(),
+        free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+        free_inodes: (found.f_files > 0).then_some(found.f_favail),
+        read_only: found.f_flag.contains(StatVfsMountFlags::RDONLY),
+        noexec: found.f_flag.contains(StatVfsMountFlags::NOEXEC),
+    })
 }
 
 pub(super) fn mode(metadata: &Metadata) -> u32 {
@@ -82,6 +102,11 @@ pub(super) fn lead_own_group(command: &mut Command) {
     command.process_group(0);
 }
 
+pub(super) fn run_as(command: &mut Command, user: u32, group: u32) {
+    // Drops the other groups of root too.
+    command.uid(user).gid(group);
+}
+
 /// Ends every process of the group that `child` leads.
 pub(super) fn end_group(child: &Child) {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
@@ -107,38 +132,74 @@ impl Host {
         .map(drop)
     }
 
-    /// Free bytes and inodes for the file system that `path`, or its nearest existing parent, lies on. A file
-    /// system without a fixed number of inodes has `None`.
-    pub(crate) fn free_space(&self, path: &Path) -> Result<(u64, Option<u64>), HostError> {
-        let existing = path
-            .ancestors()
-            .find(|ancestor| ancestor.exists())
-            .unwrap_or(path);
-        let found = rustix::fs::statvfs(existing).map_err(io::Error::from);
-        let found = trying("measure the free space of", existing, found)?;
-        let bytes = found.f_bavail.saturating_mul(found.f_frsize);
-        let inodes = (found.f_files > 0).then_some(found.f_favail);
-        Ok((bytes, inodes))
-    }
-
-    /// Takes the lock of `directory` without waiting; `Err` of the process that holds it, if that is known.
+    /// Takes the lock of `directory` without waiting; `Err` of the process that holds it, if that is known. What a
+    /// run that died has left running is no obstacle: it is ended first.
     pub(crate) fn lock(&self, directory: &Path) -> Result<Result<DirectoryLock, Option<u32>>, HostError> {
+        let start = Instant::now();
+        let mut ended = BTreeSet::new();
         loop {
             let handle = trying("open", directory, File::open(directory))?;
+            let lock = trying("look at", directory, LockId::of(&handle))?;
             match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Err(holder(&handle))),
+                Ok(()) => {
+                    // The one who held it before may have removed the directory meanwhile.
+                    let named = trying("lock", directory, fs::metadata(directory))?;
+                    if LockId::from(&named) == lock {
+                        return trying("lock", directory, self.share(handle, lock, ended.len()).map(Ok));
+                    }
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    let patience = match holders::held(lock) {
+                        Held::ByTaker(process) => return Ok(Err(Some(process))),
+                        Held::ByOrphans(orphans) => {
+                            for orphan in orphans {
+                                trying(
+                                    "end what holds the lock of",
+                                    directory,
+                                    holders::end(orphan, lock),
+                                )?;
+                                ended.insert(orphan);
+                            }
+                            Duration::from_secs(10)
+                        }
+                        // It ends just now, or it is one that may not be looked into.
+                        Held::Unseen => Duration::from_millis(500),
+                    };
+                    if start.elapsed() > patience {
+                        return Ok(Err(listed_holder(&handle)));
+                    }
+                    std::thread::sleep(Duration::from_millis(10));
+                }
                 Err(error) => return trying("lock", directory, Err(error.into())),
             }
-            // The one who held it before may have removed the directory meanwhile.
-            let locked = trying("look at", directory, handle.metadata())?;
-            match fs::metadata(directory) {
-                Ok(named) if (named.dev(), named.ino()) == (locked.dev(), locked.ino()) => {
-                    return Ok(Ok(DirectoryLock { _handle: handle }));
-                }
-                Ok(_) => {}
-                Err(error) => return trying("lock", directory, Err(error)),
+        }
+    }
+
+    /// Has every child inherit the lock, so that none of them is lost sight of.
+    fn share(&self, handle: File, lock: LockId, ended: usize) -> io::Result<DirectoryLock> {
+        rustix::io::fcntl_setfd(&handle, FdFlags::empty())?;
+        *self.locked() = Some(lock);
+        Ok(DirectoryLock { handle, ended })
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, Option<LockId>> {
+        self.lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Ends what programs have left running though their process groups are gone.
+    pub(super) fn end_strays(&self) {
+        let Some(lock) = *self.locked() else { return };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let strays = holders::strays(lock);
+            if strays.is_empty() || Instant::now() >= deadline {
+                return;
             }
+            for stray in strays {
+                // Seen again if it is still there.
+                let _again = holders::end(stray, lock);
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -151,8 +212,8 @@ impl Host {
     }
 }
 
-/// The process that holds the lock of `handle`, as the kernel lists it.
-fn holder(handle: &File) -> Option<u32> {
+/// The process that took the lock of `handle`, as the kernel lists it; it may be gone.
+fn listed_holder(handle: &File) -> Option<u32> {
     let inode = handle.metadata().ok()?.ino().to_string();
     let locks = fs::read_to_string("/proc/locks").ok()?;
     locks.lines().find_map(|line| {
@@ -169,7 +230,22 @@ fn holder(handle: &File) -> Option<u32> {
 /// Held as long as this value lives.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
-    _handle: File,
+    handle: File,
+    ended: usize,
+}
+
+impl DirectoryLock {
+    /// How many processes, left running by a run that died, were ended for it.
+    pub(crate) fn ended(&self) -> usize {
+        self.ended
+    }
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // Closing it would not do as long as a child has it too. Should it fail, the next run ends that child.
+        let _unlocked = rustix::fs::flock(&self.handle, FlockOperation::Unlock);
+    }
 }
 
 /// A file system that is going to be written to.
@@ -203,10 +279,5 @@ impl Durability {
 
 /// Linux 5.8 and later report write errors from `syncfs`; before, only `fsync` did.
 fn syncfs_reports_errors() -> bool {
-    let name = rustix::system::uname();
-    let release = name.release().to_string_lossy();
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|number| number.parse::<u32>().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (5, 8)
+    super::kernel_version(&kernel()) >= (5, 8)
 }

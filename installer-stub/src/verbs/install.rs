@@ -16,6 +16,12 @@ pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
     context.host.watch_signals()?;
     let bundle = payload::open(context.host, source, context.options)?;
     let layout = bundle.layout(context.host);
+    if context.host.file_system(&layout.state())?.read_only {
+        // Not even the lock could be taken: this is told with everything else that speaks against it.
+        let problems = Prepared::new(context, &bundle, &[])?.problems;
+        preflight::tell(context.report, &problems)?;
+        preflight::judge(&problems)?;
+    }
     let exclusive = Exclusive::take(context.host, &layout, context.report)?;
     let installed = install(context, &bundle, &exclusive);
     if installed.is_err() {
@@ -30,8 +36,8 @@ fn install(context: Context<'_>, bundle: &Bundle, exclusive: &Exclusive) -> Resu
     if let Some(installed) = prepared.installed.as_ref().filter(|_| prepared.is_installed()) {
         return already_installed(context, installed);
     }
+    preflight::tell(report, &prepared.problems)?;
     preflight::judge(&prepared.problems)?;
-    preflight::warnings(&prepared.problems).for_each(|problem| report.warn(&problem.for_people()));
     let plan = prepared.plan()?;
     if !context.options.yes {
         host.tell(&table(bundle, prepared.member, &plan));

@@ -15,7 +15,7 @@ use crate::payload::{self, Bundle};
 use crate::plan::{self, Circumstances, Plan, Subject};
 use crate::preflight::{self, Problem};
 use crate::receipt::{self, Receipt};
-use crate::report::size;
+use crate::report::{Audience, size};
 use crate::verbs::Context;
 
 /// Shows what `install` would do with the bundle of `source`.
@@ -42,13 +42,17 @@ pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
         "installed": same,
         "actions": if same { Vec::new() } else { plan.actions },
         "problems": prepared.problems,
+        "overridden": preflight::overridden(&prepared.problems),
     });
     context.report.data(&text, &object)?;
     if same {
         return Ok(ExitCode::Done);
     }
+    // Programs have them in the plan.
+    if context.report.audience() == Audience::People {
+        preflight::tell(context.report, &prepared.problems)?;
+    }
     preflight::judge(&prepared.problems)?;
-    preflight::warnings(&prepared.problems).for_each(|problem| context.report.warn(&problem.for_people()));
     Ok(ExitCode::Done)
 }
 
@@ -91,7 +95,12 @@ impl<'a> Prepared<'a> {
                 .map_err(|error| bundle.about(error))?;
         }
         let findings = preflight::look(host, prepared.subject())?;
-        prepared.problems = preflight::problems(prepared.subject(), prepared.installed.as_ref(), &findings);
+        prepared.problems = preflight::problems(
+            prepared.subject(),
+            prepared.installed.as_ref(),
+            &findings,
+            &context.options.allow,
+        );
         Ok(prepared)
     }
 

@@ -35,7 +35,7 @@ fn unknown_keys_in_every_table() {
      found: `abuot`
 hint: did you mean `about`?
 `profile/roles/terracotta-server.toml`, line 3: unknown key `sumary`
-  expected: one of `format_version`, `role`, `summary`, `java_home`, `variable`, `place`, `template`, `patch`, `tool`, `user`, `data`, `service`, `health`
+  expected: one of `format_version`, `role`, `summary`, `java_home`, `variable`, `place`, `template`, `patch`, `tool`, `user`, `data`, `service`, `health`, `requires`, `listen`, `peer`, `address`
      found: `sumary`
 hint: did you mean `summary`?
 `profile/roles/terracotta-server.toml`, line 10: unknown key `defualt`
@@ -298,4 +298,186 @@ fn services_that_cannot_be() {
 `profile/roles/terracotta-server.toml`, line 50, key `service[2].after[2]`: service `servoy-terracotta` cannot start after itself
 "#]]
     );
+}
+
+const NETWORK: &str = r#"[requires]
+memory_megabytes = 2048
+
+[[listen]]
+about = "clients"
+port = "{{terracotta.port}}"
+
+[[listen]]
+about = "tools"
+port = "9520"
+
+[[peer]]
+about = "a database"
+host = "db.plant.example"
+port = "5432"
+level = "refuse"
+
+[[address]]
+about = "tc-config.xml"
+value = "{{host.address}}"
+
+[user]"#;
+
+#[test]
+fn what_a_machine_must_have_is_read() {
+    let scratch = Scratch::with(SERVER, "[user]", NETWORK);
+    let profile = scratch.load_profile().expect("right");
+    let recipe = &profile.roles[&"terracotta-server".parse().expect("a role")].recipe;
+    let memory = recipe
+        .requires
+        .as_ref()
+        .and_then(|requires| requires.memory_megabytes);
+    assert_eq!(memory.map(u32::from), Some(2048));
+    let ports: Vec<&str> = recipe.listens.iter().map(|listen| listen.port.as_str()).collect();
+    assert_eq!(ports, ["{{terracotta.port}}", "9520"]);
+    assert_eq!(recipe.peers[0].level, bundle_format::recipe::PeerLevel::Refuse);
+    assert_eq!(recipe.addresses[0].value, "{{host.address}}");
+}
+
+#[test]
+fn ports_and_hosts_that_cannot_be() {
+    let scratch = Scratch::with(SERVER, "[user]", NETWORK)
+        .and(SERVER, "default = \"9510\"", "default = \"70000\"")
+        .and(
+            SERVER,
+            "about = \"tools\"\nport = \"9520\"",
+            "about = \"tools\"\nport = \"{{terracotta.port}}\"",
+        )
+        .and(
+            SERVER,
+            "host = \"db.plant.example\"\nport = \"5432\"",
+            "host = \"http://db\"\nport = \"\"",
+        )
+        .and(
+            SERVER,
+            "value = \"{{host.address}}\"\n\n[user]",
+            "value = \"{{host.addres}}\"\n\n[user]",
+        );
+    assert_data_eq!(
+        scratch.profile_errors(),
+        str![[r#"
+`profile/roles/terracotta-server.toml`, line 39, key `listen[1].port`: `{{terracotta.port}}` is not a port
+  expected: a number from 1 to 65535
+     found: `70000`
+`profile/roles/terracotta-server.toml`, line 43, key `listen[2].port`: `{{terracotta.port}}` is not a port
+  expected: a number from 1 to 65535
+     found: `70000`
+`profile/roles/terracotta-server.toml`, line 43, key `listen[2].port`: the port `{{terracotta.port}}` is there twice, as `listen[1]` too
+hint: two services cannot listen on the same port; name each port once
+`profile/roles/terracotta-server.toml`, line 47, key `peer[1].host`: `http://db` is not a host
+  expected: a host name or an address
+     found: `http://db`
+hint: write the host alone, without a scheme and without a path
+`profile/roles/terracotta-server.toml`, line 48, key `peer[1].port`: `` is not a port
+  expected: a number from 1 to 65535
+     found: ``
+`profile/roles/terracotta-server.toml`, line 53, key `address[1].value`: unknown variable `host.addres`
+  expected: one of `terracotta.port`, `title`, `current`, `release`, `java_home`, `state`, `log`, `user`, `site.name`, `host.name`, `host.address`, `terracotta.name`, `terracotta.address`
+     found: `host.addres`
+hint: did you mean `host.address`?
+"#]]
+    );
+    let scratch =
+        Scratch::with(SERVER, "[user]", NETWORK).and(SERVER, "level = \"refuse\"", "level = \"ask\"");
+    assert_data_eq!(
+        scratch.profile_errors(),
+        str![[r#"
+`profile/roles/terracotta-server.toml`, line 49, key `peer[1].level`: `ask` is not a value of this key
+  expected: one of `refuse`, `warn`
+     found: `ask`
+"#]]
+    );
+    let scratch = Scratch::with(SERVER, "[user]", NETWORK).and(
+        SERVER,
+        "memory_megabytes = 2048",
+        "memory_megabytes = 0",
+    );
+    assert_data_eq!(
+        scratch.profile_errors(),
+        str![
+            "`profile/roles/terracotta-server.toml`, line 35, key `requires.memory_megabytes`: invalid value: integer `0`, expected a nonzero u32"
+        ]
+    );
+}
+
+/// A role whose one health check is this.
+fn with_check(check: &str) -> Scratch {
+    let old = "kind = \"tcp-port\"\nabout = \"it answers\"\nhost = \"{{host.address}}\"\nport = \"{{terracotta.port}}\"";
+    Scratch::with(SERVER, old, &format!("about = \"it answers\"\n{check}"))
+}
+
+#[test]
+fn health_checks_of_every_kind() {
+    for check in [
+        "kind = \"http\"\nurl = \"http://{{host.address}}:{{terracotta.port}}/a?b\"\nstatus = 401\ncontains = \"{{title}}\"",
+        "kind = \"command\"\ncommand = [\"terracotta/bin/stat\", \"{{terracotta.port}}\"]\nexit_code = 1\ncontains = \"{{title}}\"\neach_seconds = 5",
+        "kind = \"command\"\ncommand = [\"{{java_home}}/bin/java\", \"{{terracotta.port}}\", \"{{title}}\"]",
+        "kind = \"file-contains\"\nfile = \"{{log}}/{{title}}*.log\"\ntext = \"{{terracotta.port}}\"",
+    ] {
+        let scratch = with_check(check);
+        scratch.write("profile/templates/about.txt", "");
+        let profile = scratch
+            .load_profile()
+            .unwrap_or_else(|error| panic!("{check}: {error}"));
+        assert_eq!(profile.warnings, [], "every text is looked into");
+        scratch
+            .resolve()
+            .unwrap_or_else(|error| panic!("{check}: {error}"));
+    }
+}
+
+#[test]
+fn health_checks_of_addresses_that_cannot_be_asked() {
+    let check = "kind = \"http\"\nurl = \"https://{{host.address}}:{{terracotta.port}}/\"\nstatus = 99";
+    assert_data_eq!(
+        with_check(check).profile_errors(),
+        str![[r#"
+`profile/roles/terracotta-server.toml`, line 48, key `health[1].url`: the installer speaks no https
+  expected: `http://HOST:PORT/PATH`
+     found: `https://{{host.address}}:{{terracotta.port}}/`
+hint: check a port without TLS, or have a `command` of the release do it
+`profile/roles/terracotta-server.toml`, line 49, key `health[1].status`: no web server answers with status 99
+  expected: a number from 100 to 599
+     found: 99
+"#]]
+    );
+    let check = "kind = \"http\"\nurl = \"http://{{host.address}}:{{terracotta.prt}}/\"";
+    assert_data_eq!(
+        with_check(check).profile_errors(),
+        str![[r#"
+`profile/roles/terracotta-server.toml`, line 48, key `health[1].url`: unknown variable `terracotta.prt`
+  expected: one of `terracotta.port`, `title`, `current`, `release`, `java_home`, `state`, `log`, `user`, `site.name`, `host.name`, `host.address`, `terracotta.name`, `terracotta.address`
+     found: `terracotta.prt`
+hint: did you mean `terracotta.port`?
+"#]]
+    );
+    let check = "kind = \"http\"\nurl = \"http://node:{{terracotta.port}}0/\"";
+    assert_data_eq!(
+        with_check(check).site_errors(),
+        str![[r#"
+`profile/roles/terracotta-server.toml`, line 48, key `health[1].url`: `http://node:95100/` is not an address that can be checked
+  expected: `http://HOST:PORT/PATH`
+     found: `http://node:95100/`
+"#]]
+    );
+}
+
+#[test]
+fn health_checks_of_programs_that_cannot_be() {
+    for program in ["\"../stat\"", ""] {
+        let check = format!("kind = \"command\"\ncommand = [{program}]\neach_seconds = 0");
+        let errors = with_check(&check).profile_errors();
+        assert!(errors.contains("key `health[1].command`: health check `it answers` needs a program\n  expected: an absolute path, or one below the release\n     found: `"), "{errors}");
+        assert!(
+            errors.contains("key `health[1].each_seconds`: the program needs time to run"),
+            "{errors}"
+        );
+    }
+    let errors = with_check("kind = \"command\"\ncommand = [\"a\"]\ncode = 1").profile_errors();
+    assert!(errors.contains("unknown key `code`"), "{errors}");
 }

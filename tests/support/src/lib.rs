@@ -6,11 +6,17 @@ pub mod faulty_server;
 mod key;
 #[cfg(target_os = "linux")]
 pub mod machine;
+mod plant;
 #[cfg(unix)]
 mod snapshot;
+#[cfg(unix)]
+mod strace;
 
 pub use bundle::{Fake, FakeRunFile};
 pub use ended::Ended;
 pub use key::Key;
+pub use plant::plant;
 #[cfg(unix)]
-pub use snapshot::{Snapshot, Times, snapshot};
+pub use snapshot::{Snapshot, Times, differences, settled, snapshot};
+#[cfg(unix)]
+pub use strace::{CHANGING, Call, LOOKING_AND_STARTING, Watched, calls, fired, strace};

@@ -14,6 +14,9 @@ pub enum Times {
     None,
     /// Those of files: a directory's changes with everything that is made and taken away again in it.
     OfFiles,
+    /// Those of files that were last written before this moment, in seconds since 1970: when a run wrote the others
+    /// is its own affair.
+    OfFilesBefore(i64),
     /// Those of files and directories.
     All,
 }
@@ -30,18 +33,62 @@ pub fn snapshot(root: &Path, times: Times) -> Snapshot {
     found
 }
 
+/// What lies below `root`, but for what differs between two equal runs that both began at `moment` or later: the times
+/// of files that they wrote, and the times that the installer writes down.
+pub fn settled(root: &Path, moment: i64) -> Snapshot {
+    let mut found = snapshot(root, Times::OfFilesBefore(moment));
+    for (path, what) in &mut found {
+        let Some(field) = written_time(path) else {
+            continue;
+        };
+        let text = fs::read_to_string(root.join(path)).expect("it can be read");
+        let masked: Vec<String> = text.split('\n').map(|line| without(line, field)).collect();
+        let digest = |text: &str| Digest::of(text.as_bytes()).to_string();
+        *what = what.replace(&digest(&text), &digest(&masked.join("\n")));
+    }
+    found
+}
+
+/// The field in which the installer writes down when it was, if the file at `path` has one.
+fn written_time(path: &str) -> Option<&'static str> {
+    let path = Path::new(path);
+    let parent = path.parent()?.file_name()?;
+    match path.file_name()?.to_str()? {
+        name if name.ends_with(".json") && parent == "receipts" => Some("installed_at"),
+        "history.jsonl" => Some("time"),
+        _ => None,
+    }
+}
+
+/// JSON without one of its fields; other text as it is, so that damage is not overlooked.
+fn without(line: &str, field: &str) -> String {
+    match serde_json::from_str::<serde_json::Value>(line) {
+        Ok(serde_json::Value::Object(mut object)) => {
+            object.remove(field);
+            serde_json::Value::Object(object).to_string()
+        }
+        _ => line.to_owned(),
+    }
+}
+
+/// What is only in `left`, or differs in `right`, and the other way round, a line each; nothing if they are equal.
+pub fn differences(left: &Snapshot, right: &Snapshot) -> Vec<String> {
+    let only = |sign: char, here: &Snapshot, there: &Snapshot| -> Vec<String> {
+        here.iter()
+            .filter(|(path, what)| there.get(*path) != Some(what))
+            .map(|(path, what)| format!("{sign} {path}: {what}"))
+            .collect()
+    };
+    let mut found = only('-', left, right);
+    found.extend(only('+', right, left));
+    found
+}
+
 fn walk(root: &Path, directory: &Path, times: Times, found: &mut Snapshot) {
     for entry in fs::read_dir(directory).expect("the directory can be read") {
         let path = entry.expect("the entry can be read").path();
         let metadata = path.symlink_metadata().expect("it is there");
         let mode = metadata.permissions().mode() & 0o7777;
-        let time = |counts: bool| {
-            if counts {
-                format!(" {}", metadata.mtime())
-            } else {
-                String::new()
-            }
-        };
         let what = if metadata.is_symlink() {
             format!(
                 "link to {}",
@@ -49,13 +96,20 @@ fn walk(root: &Path, directory: &Path, times: Times, found: &mut Snapshot) {
             )
         } else if metadata.is_dir() {
             walk(root, &path, times, found);
-            format!("directory {mode:o}{}", time(times == Times::All))
+            match times {
+                Times::All => format!("directory {mode:o} {}", metadata.mtime()),
+                _ => format!("directory {mode:o}"),
+            }
         } else {
             let digest = Digest::of(&fs::read(&path).expect("it can be read"));
             // An upgrade must never write into an older release through a second name.
             format!(
                 "file {mode:o}{} {digest} links {}",
-                time(times != Times::None),
+                match times {
+                    Times::None => String::new(),
+                    Times::OfFilesBefore(moment) if metadata.mtime() >= moment => " since".to_owned(),
+                    Times::OfFiles | Times::OfFilesBefore(_) | Times::All => format!(" {}", metadata.mtime()),
+                },
                 metadata.nlink()
             )
         };

@@ -1,0 +1,246 @@
+//! What is cut short: runs of the installer, and the machines that they change.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use test_support::{Call, Ended, Key, Snapshot, Watched, calls, plant, settled, strace};
+
+use super::fault;
+use crate::command;
+
+/// A run of the installer, and what comes before it.
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    /// What people call it.
+    pub(crate) name: &'static str,
+    /// What makes the machine from a fresh one, in order.
+    before: &'static [Step],
+    /// The run that faults are put into.
+    command: Words,
+}
+
+/// The verb and what belongs to it; every run also gets what [`Machine::installer`] adds.
+type Words = &'static [&'static str];
+
+#[derive(Debug)]
+enum Step {
+    /// A run of the installer, which must succeed.
+    Run(Words),
+    /// The services have been at work: there is data.
+    Use,
+}
+
+/// Stand for the two run files.
+const OLD: &str = "old.run";
+const NEW: &str = "new.run";
+const ELSEWHERE: &str = "elsewhere.run";
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "install",
+        before: &[],
+        command: &["install", NEW],
+    },
+    Scenario {
+        name: "uninstall",
+        before: &[Step::Run(&["install", OLD]), Step::Use],
+        command: &["uninstall"],
+    },
+];
+
+/// What every machine has, and one installation of somebody else's.
+const FRESH: &[(&str, &str)] = &[
+    ("opt/other/file", "theirs"),
+    ("etc/hostname", "node1\n"),
+    ("usr/local/sbin/tool", "theirs"),
+    ("var/lib/other/file", "theirs"),
+    ("var/log/other/file", "theirs"),
+];
+
+/// A machine below a directory, and beside it all that is needed to work on it. The installer writes absolute paths
+/// down, so a machine is saved and restored, never looked at elsewhere.
+pub(crate) struct Machine {
+    directory: PathBuf,
+}
+
+/// A machine at the start of a scenario, and how the scenario ends without faults.
+pub(crate) struct Prepared {
+    /// What lies below the root before.
+    pub(crate) before: Snapshot,
+    /// And after.
+    pub(crate) after: Snapshot,
+    /// Every system call that one clean run makes.
+    pub(crate) calls: Vec<Call>,
+}
+
+impl Machine {
+    /// Makes the machine's directory, with the installer and its run files.
+    pub(crate) fn new(directory: &Path, stub: &Path, key: &Key) -> Result<Self> {
+        let machine = Self {
+            directory: directory.to_owned(),
+        };
+        fs_err::create_dir_all(directory)?;
+        // Its name tells the product.
+        fs_err::copy(stub, machine.path("servoy-cluster"))?;
+        fs_err::write(machine.path("key.pub"), key.pub_file())?;
+        for (name, sequence) in [(OLD, 1), (NEW, 2)] {
+            fs_err::write(machine.path(name), plant(sequence).build(key).bytes)?;
+        }
+        let mut elsewhere = plant(3);
+        elsewhere.description.target = bundle_format::Target::WindowsX86_64;
+        fs_err::write(machine.path(ELSEWHERE), elsewhere.build(key).bytes)?;
+        Ok(machine)
+    }
+
+    /// Prepares `scenario`: from here on, [`Self::restore`] brings its start back.
+    pub(crate) fn prepare(&self, scenario: &Scenario, moment: i64) -> Result<Prepared> {
+        remove(&self.root())?;
+        for (path, content) in FRESH {
+            let path = self.root().join(path);
+            fs_err::create_dir_all(path.parent().context("it lies in a directory")?)?;
+            fs_err::write(path, content)?;
+        }
+        for step in scenario.before {
+            match step {
+                Step::Run(words) => expect(&self.run(words)?, 0)?,
+                Step::Use => {
+                    for path in [
+                        "var/lib/servoy-cluster/db/data",
+                        "var/log/servoy-cluster/server/log",
+                    ] {
+                        fs_err::write(self.root().join(path), "data")?;
+                    }
+                }
+            }
+        }
+        copy(&self.root(), &self.start(scenario))?;
+        let before = settled(&self.root(), moment);
+        let log = self.path("clean.log");
+        let all: Vec<&str> = fault::CALLS.concat();
+        let ended = finish(strace(
+            &self.installer(scenario.command),
+            Watched::Everyone,
+            &all,
+            None,
+            &log,
+        ))?;
+        expect(&ended, 0)?;
+        let after = settled(&self.root(), moment);
+        ensure!(before != after, "`{}` changes nothing", scenario.name);
+        Ok(Prepared {
+            before,
+            after,
+            calls: calls(&fs_err::read_to_string(log)?),
+        })
+    }
+
+    /// Makes the machine what it was before `scenario`.
+    pub(crate) fn restore(&self, scenario: &Scenario) -> Result<()> {
+        remove(&self.root())?;
+        copy(&self.start(scenario), &self.root())
+    }
+
+    /// Keeps the machine as it is now for [`Self::bring_back`].
+    pub(crate) fn save(&self) -> Result<()> {
+        remove(&self.path("saved"))?;
+        copy(&self.root(), &self.path("saved"))
+    }
+
+    /// Makes the machine what it was when it was saved, once.
+    pub(crate) fn bring_back(&self) -> Result<()> {
+        remove(&self.root())?;
+        Ok(fs_err::rename(self.path("saved"), self.root())?)
+    }
+
+    /// The run of `scenario`, not yet started.
+    pub(crate) fn command(&self, scenario: &Scenario) -> Command {
+        self.installer(scenario.command)
+    }
+
+    /// Runs the installer to its end.
+    pub(crate) fn run(&self, words: &[&str]) -> Result<Ended> {
+        finish(self.installer(words))
+    }
+
+    /// Has the installer put right what an earlier run left; the end is not yet judged.
+    pub(crate) fn recover(&self) -> Result<Ended> {
+        // Every changing verb does so first; this one then refuses, since the bundle is for another platform.
+        let mut ended = self.run(&["install", ELSEWHERE])?;
+        if ended.code == Some(4) {
+            ended.code = Some(0);
+        }
+        Ok(ended)
+    }
+
+    /// The root of the machine.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.path("root")
+    }
+
+    /// A path beside the root.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    fn start(&self, scenario: &Scenario) -> PathBuf {
+        self.path(scenario.name)
+    }
+
+    fn installer(&self, words: &[&str]) -> Command {
+        let mut installer = Command::new(self.path("servoy-cluster"));
+        for word in words {
+            match *word {
+                OLD | NEW | ELSEWHERE => installer.arg(self.path(word)),
+                word => installer.arg(word),
+            };
+        }
+        installer.args(["--yes", "--jobs", "1", "--host", "node1", "--root"]);
+        installer
+            .arg(self.root())
+            .arg("--trust-key")
+            .arg(self.path("key.pub"));
+        installer
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        installer
+    }
+}
+
+/// Runs `program` to its end.
+pub(crate) fn finish(mut program: Command) -> Result<Ended> {
+    let line = command::line(&program);
+    let child = program
+        .spawn()
+        .with_context(|| format!("cannot start `{line}`"))?;
+    Ok(Ended::of(child))
+}
+
+fn expect(ended: &Ended, code: i32) -> Result<()> {
+    if ended.code != Some(code) {
+        bail!("a run without faults failed: {ended:?}");
+    }
+    Ok(())
+}
+
+/// The stock tool knows about links, modes and times, and is not ours.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut cp = Command::new("cp");
+    cp.arg("-a").arg("--").args([from, to]);
+    let ended = finish(cp)?;
+    ensure!(
+        ended.code == Some(0),
+        "cannot copy `{}`: {}",
+        from.display(),
+        ended.stderr
+    );
+    Ok(())
+}
+
+fn remove(directory: &Path) -> Result<()> {
+    match fs_err::remove_dir_all(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => Ok(removed?),
+    }
+}
