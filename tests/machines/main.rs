@@ -2,6 +2,7 @@
 //! Needs root, and the stub that `cargo xtask stubs` makes.
 #![cfg(target_os = "linux")]
 
+mod cut_short;
 mod harness;
 mod installing;
 mod plant;
