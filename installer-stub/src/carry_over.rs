@@ -1,13 +1,14 @@
 //! What people and services changed in the release before, on its way into the next one.
 //!
 //! Each file is looked at three times: as the old release delivered it, as it is now, and as the new release
-//! delivers it. Who changed nothing gives way. Where both changed a file that programs read key by key, a person
-//! has to decide.
+//! delivers it. Properties and XML are merged value by value; where both sides changed the same value, a person has
+//! to decide. Of any other file the whole of an operator's version stays.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bundle_format::RelPath;
+use bundle_format::merge::{Conflict, Format, Prefer, merge};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -37,12 +38,16 @@ struct Carried {
 impl CarryOver {
     /// Whether it could be done now; the error names what a person has to decide.
     pub(crate) fn check(&self, host: &Host) -> Result<()> {
-        self.decide(host).map(drop)
+        let (_, differences) = self.decide(host)?;
+        for difference in differences {
+            host.tell(&format!("  {difference}\n"));
+        }
+        Ok(())
     }
 
     /// Does it.
     pub(crate) fn execute(&self, host: &Host) -> Result<()> {
-        for carried in self.decide(host)? {
+        for carried in self.decide(host)?.0 {
             let path = carried.path.below(&self.release);
             if let Some(parent) = path.parent() {
                 host.create_missing(&ancestors_below(&self.release, parent), 0o755)?;
@@ -68,8 +73,10 @@ impl CarryOver {
         Ok(())
     }
 
-    fn decide(&self, host: &Host) -> Result<Vec<Carried>> {
+    /// What is carried over, and how files differ that stay wholly an operator's.
+    fn decide(&self, host: &Host) -> Result<(Vec<Carried>, Vec<String>)> {
         let mut carried = Vec::new();
+        let mut differences = Vec::new();
         let mut conflicts = Vec::new();
         for path in self.paths(host)? {
             let place = path.below(&self.from);
@@ -78,33 +85,42 @@ impl CarryOver {
             };
             let base = content(host, &base_of(&self.from, &path))?;
             let bundle = content(host, &base_of(&self.release, &path))?;
-            let changed_here = base.as_ref() != Some(&operator);
-            if !changed_here || bundle.as_ref() == Some(&operator) {
-                continue;
-            }
-            let changed_there = bundle.is_some() && bundle != base;
-            if changed_there && is_keyed(&path) {
-                conflicts.push(path);
+            if base.as_ref() == Some(&operator) || bundle.as_ref() == Some(&operator) {
                 continue;
             }
             let mode = host.facts(&place)?.map_or(0o644, |facts| facts.mode);
-            carried.push(Carried {
-                path,
-                mode,
-                content: operator,
-            });
+            let content = match bundle {
+                // Only the release before had it.
+                None => operator,
+                Some(bundle) => {
+                    let format = Format::of(&path);
+                    let merged = merge(format, base.as_deref(), &operator, &bundle, Prefer::Operator);
+                    let here = merged
+                        .conflicts
+                        .into_iter()
+                        .map(|conflict| (path.clone(), conflict));
+                    conflicts.extend(here);
+                    differences.extend(
+                        merged
+                            .difference
+                            .map(|text| format!("{path} stays as it is here:\n{text}")),
+                    );
+                    merged.content
+                }
+            };
+            carried.push(Carried { path, mode, content });
         }
         if conflicts.is_empty() {
-            return Ok(carried);
+            return Ok((carried, differences));
         }
-        let list: Vec<String> = conflicts.iter().map(|path| format!("  {path}")).collect();
+        let list: Vec<String> = conflicts.iter().map(describe).collect();
         Err(Error::failed(format!(
-            "files were changed both on this machine and by the new release:\n{}",
+            "the same was changed both on this machine and by the new release:\n{}",
             list.join("\n")
         ))
         .with_hint(format!(
-            "compare them in `{}` with their originals below `{RELEASE_BASE}` there; have the site file say what was \
-             changed here, or put the originals back, then try again",
+            "have the site file say what was changed here, or put back what `{}` has below `{RELEASE_BASE}`, then try \
+             again",
             self.from.display()
         )))
     }
@@ -139,9 +155,19 @@ fn content(host: &Host, path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Whether programs read the file key by key, so that the whole of one side is never right for both.
-fn is_keyed(path: &RelPath) -> bool {
-    matches!(path.extension(), "properties" | "xml")
+fn describe((path, conflict): &(RelPath, Conflict)) -> String {
+    let value = |value: &Option<String>| {
+        value
+            .as_ref()
+            .map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
+    };
+    format!(
+        "  {path}: {}\n    was {}, is {} here, and {} in the new release",
+        conflict.place,
+        value(&conflict.base),
+        value(&conflict.operator),
+        value(&conflict.bundle)
+    )
 }
 
 #[cfg(test)]
@@ -182,16 +208,38 @@ mod tests {
 
     #[test]
     fn who_changed_nothing_gives_way() {
-        assert_eq!(carry("a.xml", "1", "1", "2").ok().as_deref(), Some("2"));
-        assert_eq!(carry("a.xml", "1", "3", "1").ok().as_deref(), Some("3"));
-        assert_eq!(carry("a.xml", "1", "2", "2").ok().as_deref(), Some("2"));
+        assert_eq!(carry("a.conf", "1", "1", "2").ok().as_deref(), Some("2"));
+        assert_eq!(carry("a.conf", "1", "3", "1").ok().as_deref(), Some("3"));
+        assert_eq!(carry("a.conf", "1", "2", "2").ok().as_deref(), Some("2"));
         assert_eq!(carry("a.conf", "1", "3", "2").ok().as_deref(), Some("3"));
+        assert_eq!(
+            carry("a.properties", "a=1\nb=1\n", "b=1\na=3\n", "a=1\nb=2\nc=2\n")
+                .ok()
+                .as_deref(),
+            Some("a=3\nb=2\nc=2\n")
+        );
+        assert_eq!(
+            carry(
+                "a.xml",
+                "<a b='1' c='1'/>",
+                "<a b='3' c='1'/>",
+                "<a b='1' c='2'/>"
+            )
+            .ok()
+            .as_deref(),
+            Some("<a b='3' c='2'/>")
+        );
     }
 
     #[test]
     fn what_both_changed_needs_a_person() {
         let error = carry("etc/a.properties", "a=1", "a=3", "a=2").expect_err("both changed it");
         assert_eq!(error.code(), ExitCode::Failed);
-        assert!(error.to_string().ends_with("\n  etc/a.properties"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .ends_with("\n  etc/a.properties: a\n    was `1`, is `3` here, and `2` in the new release"),
+            "{error}"
+        );
     }
 }

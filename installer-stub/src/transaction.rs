@@ -7,7 +7,7 @@ use bundle_format::Digest;
 use crate::action::{Action, Closing, Reached};
 use crate::config;
 use crate::error::{Error, ExitCode, Result};
-use crate::host::{DirectoryLock, FileSystems, Host};
+use crate::host::{DirectoryLock, FileSystems, Host, temporary_beside};
 use crate::journal::{self, Begin, Journal, State};
 use crate::layout::{Layout, ancestors_below};
 use crate::payload;
@@ -93,9 +93,14 @@ impl Exclusive {
     fn recover(&mut self, host: &Host, report: &Report<'_>) -> Result<bool> {
         let path = self.layout.journal();
         let Some(unfinished) = journal::read(host, &path)? else {
-            // At most a beginning that was cut short.
+            // At most a beginning that was cut short, of a run that had made nothing but the state's directory.
+            let begun = host.exists(&path)? || host.exists(&self.layout.journal_installer())?;
             host.remove_file(&path)?;
+            host.remove_file(&temporary_beside(&self.layout.journal_installer()))?;
             host.remove_file(&self.layout.journal_installer())?;
+            if begun && self.directories.is_empty() {
+                self.directories.push(self.layout.state());
+            }
             return Ok(false);
         };
         let Begin { verb, release, .. } = &unfinished.begin;
@@ -153,12 +158,16 @@ impl Exclusive {
             process: host.process_id(),
             time: host.now(),
             installer: env!("CARGO_PKG_VERSION").to_owned(),
-            installer_sha256: Some(self.keep_installer(host)?),
+            installer_sha256: Some(
+                self.keep_installer(host)
+                    .map_err(|error| self.not_begun(host, error))?,
+            ),
             directories: self.directories.clone(),
             actions: actions.clone(),
             closings: closings.clone(),
         };
-        let mut journal = Journal::begin(host, &self.layout.journal(), begin)?;
+        let mut journal = Journal::begin(host, &self.layout.journal(), begin)
+            .map_err(|error| self.not_begun(host, error))?;
         let mut begun = Vec::new();
         let done = forward(host, report, &mut journal, &actions, &mut begun, staging)
             .and_then(|()| Ok(systems.ensure()?))
@@ -183,6 +192,19 @@ impl Exclusive {
         let installer = payload::own_installer(host)?;
         host.replace(&self.layout.journal_installer(), 0o700, &mut installer.as_slice())?;
         Ok(Digest::of(&installer))
+    }
+
+    /// The run could not even be announced.
+    fn not_begun(&self, host: &Host, error: Error) -> Error {
+        let removed = [self.layout.journal(), self.layout.journal_installer()]
+            .iter()
+            .try_for_each(|path| host.remove_file(path));
+        match removed {
+            Ok(()) => error.with_lines("the machine is as it was"),
+            Err(left) => error
+                .with_code(ExitCode::UndoIncomplete)
+                .with_lines(&Error::from(left).for_people()),
+        }
     }
 
     /// Nothing is left to do: first all of it is durable, then the journal goes, and last the installer beside it.

@@ -73,7 +73,11 @@ fn an_upgrade_carries_edits_and_data_and_a_rollback_goes_all_the_way_back() {
     assert_eq!(read(current(&sandbox, "version")), "1");
     assert_eq!(read(state(&sandbox, "kept/rows")), "new");
     assert_eq!(read(state(&sandbox, "copied/rows")), "old");
-    sandbox.run(&["status"]).expect(0).says("highest sequence 2");
+    sandbox
+        .run(&["status"])
+        .expect(6)
+        .says("highest sequence 2")
+        .says("etc/node.properties");
     sandbox
         .run(&["rollback", "--yes"])
         .expect(4)
@@ -95,7 +99,7 @@ fn what_both_changed_is_refused_while_nothing_has_changed() {
     let before = sandbox.snapshot();
     install(&sandbox, &release(2, "a=2", "two"))
         .expect(4)
-        .says("changed both on this machine and by the new release")
+        .says("the same was changed both on this machine and by the new release")
         .says("etc/node.properties")
         .says("the machine is as it was");
     assert_same(&before, &sandbox.snapshot());
