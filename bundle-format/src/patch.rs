@@ -13,6 +13,7 @@ mod xml;
 use std::ops::Range;
 
 use crate::recipe::Edit;
+use crate::syntax::{line_at, splice};
 
 /// `content` with `edit` done at all its places, of which there must be exactly `matches`. The edit's texts are
 /// already rendered. With `matches = 0`, a property whose key must be absent is added.
@@ -35,12 +36,15 @@ pub fn apply(content: &[u8], edit: &Edit, matches: usize) -> Result<Vec<u8>, Err
                 .collect(),
         });
     }
+    let edits = places
+        .iter()
+        .map(|place| (place.range.clone(), place.replacement.as_slice()));
     let (patched, expected) = match edit {
         Edit::Property { key, value } if matches == 0 => (properties::add(content, key, value)?, 1),
         _ if matches == 0 => {
             return Err(Error::Nothing { what: describe(edit) });
         }
-        _ => (splice(content, &places), matches),
+        _ => (splice(content, edits), matches),
     };
     let read_back = find(&patched, edit)?;
     let wanted = Some(value(edit));
@@ -206,24 +210,6 @@ fn find(content: &[u8], edit: &Edit) -> Result<Vec<Place>, Error> {
             reason,
         },
     })
-}
-
-fn splice(content: &[u8], places: &[Place]) -> Vec<u8> {
-    let mut patched = Vec::with_capacity(content.len() + 256);
-    let mut done = 0;
-    for place in places {
-        patched.extend_from_slice(content.get(done..place.range.start).unwrap_or_default());
-        patched.extend_from_slice(&place.replacement);
-        done = place.range.end;
-    }
-    patched.extend_from_slice(content.get(done..).unwrap_or_default());
-    patched
-}
-
-/// The line of `offset`, counted from 1.
-fn line_at(content: &[u8], offset: usize) -> usize {
-    let before = content.get(..offset).unwrap_or(content);
-    1 + before.iter().filter(|byte| **byte == b'\n').count()
 }
 
 #[cfg(test)]

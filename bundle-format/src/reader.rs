@@ -79,6 +79,11 @@ impl UnverifiedBundle {
         &self.claimed_keys
     }
 
+    /// Length of the stub in front: a claim that fits the file's length, until [`Self::verify`].
+    pub fn claimed_stub_length(&self) -> u64 {
+        self.trailer.stub_length
+    }
+
     /// Believes the bundle if every signature fits and one is by a key of `keyring`; only then is it parsed.
     pub fn verify(self, keyring: &Keyring) -> Result<VerifiedIndex, Error> {
         self.signatures.check(&self.index)?;

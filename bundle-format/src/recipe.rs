@@ -41,6 +41,10 @@ pub struct Recipe {
     /// The account that the services run as.
     #[serde(default)]
     pub user: Option<ServiceUser>,
+    /// Files and directories of the release that services or operators change. They belong to the service account,
+    /// are no drift, and an upgrade carries what changed over.
+    #[serde(default)]
+    pub mutable: Vec<RelPath>,
     /// Directories that outlive a release.
     #[serde(default, rename = "data")]
     pub data: Vec<DataDirectory>,

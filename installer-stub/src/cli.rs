@@ -43,8 +43,26 @@ pub(crate) enum Verb {
         #[arg(long)]
         purge: bool,
     },
+    /// Start the services, and wait until they are well
+    Start,
+    /// Stop the services
+    Stop,
+    /// Go back to the release that was in use before
+    Rollback,
+    /// Put right what a run that was cut short has left; every other verb does so first
+    Recover {
+        /// The machine is starting: its services come later
+        #[arg(long, hide = true)]
+        at_boot: bool,
+    },
     /// Show what `install` would do, touching nothing
-    Plan(Source),
+    Plan {
+        #[command(flatten)]
+        source: Source,
+        /// Say of each step why it is done
+        #[arg(long)]
+        explain: bool,
+    },
     /// Check signature, stub and every byte of a run file
     Verify {
         #[command(flatten)]

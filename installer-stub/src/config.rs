@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bundle_format::index::{self, Description};
 use bundle_format::recipe::{Patch, Recipe, Template, Tool, ToolCommand};
-use bundle_format::{RelPath, patch, template};
+use bundle_format::{Name, RelPath, patch, template};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -101,6 +101,8 @@ pub(crate) struct ToolRun {
     release: PathBuf,
     outputs: Vec<RelPath>,
     within_seconds: u32,
+    #[serde(default)]
+    user: Option<Name>,
 }
 
 impl ToolRun {
@@ -139,7 +141,23 @@ impl ToolRun {
             release: release.to_owned(),
             outputs: tool.outputs.clone(),
             within_seconds: tool.within_seconds,
+            user: None,
         })
+    }
+
+    /// The bundled Java saying its version, as the services will run it.
+    pub(crate) fn java_version(java_home: &RelPath, release: &Path, user: Option<&Name>) -> Self {
+        let home = java_home.below(release);
+        Self {
+            name: "java -version".to_owned(),
+            executable: home.join("bin").join("java"),
+            arguments: vec!["-version".to_owned()],
+            environment: environment(Some(&home)),
+            release: release.to_owned(),
+            outputs: Vec::new(),
+            within_seconds: 60,
+            user: user.cloned(),
+        }
     }
 
     /// Runs the tool; it must succeed, and what it was to write must exist.
@@ -155,7 +173,7 @@ impl ToolRun {
                 .release
                 .file_name()
                 .map(|release| unit(&release.to_string_lossy())),
-            user: None,
+            user: self.user.clone(),
         })?;
         if finished.code != Some(0) {
             let found = match finished.code {

@@ -34,7 +34,7 @@ pub(crate) use neighbours::Neighbour;
 pub(crate) use output::last_lines;
 pub(crate) use processes::{Patience, Program};
 pub(crate) use system::SYSTEM_PATH;
-pub(crate) use unix::{DirectoryLock, Durability};
+pub(crate) use unix::{DirectoryLock, FileSystems};
 
 use crate::error::{Error, Result};
 use units::Systemd;
@@ -47,6 +47,8 @@ pub(crate) struct Host {
     #[cfg(unix)]
     lock: Arc<std::sync::Mutex<Option<holders::LockId>>>,
     systemd: Arc<Systemd>,
+    deaf: Arc<AtomicBool>,
+    at_boot: bool,
 }
 
 impl Host {
@@ -61,7 +63,22 @@ impl Host {
             #[cfg(unix)]
             lock: Arc::default(),
             systemd: Arc::default(),
+            deaf: Arc::new(AtomicBool::new(false)),
+            at_boot: false,
         }
+    }
+
+    /// The same machine while it is starting: its services come after us.
+    pub(crate) fn at_boot(self) -> Self {
+        Self {
+            at_boot: true,
+            ..self
+        }
+    }
+
+    /// Whether the machine is starting.
+    pub(crate) fn is_at_boot(&self) -> bool {
+        self.at_boot
     }
 
     /// The root directory.
@@ -82,16 +99,16 @@ impl Host {
 
     /// Fails if a signal asked to end.
     pub(crate) fn check_interrupted(&self) -> Result<()> {
-        if self.interrupted.load(Ordering::Relaxed) {
+        if self.interrupted.load(Ordering::Relaxed) && !self.deaf.load(Ordering::Relaxed) {
             Err(Error::interrupted())
         } else {
             Ok(())
         }
     }
 
-    /// Forgets a signal, so that undoing is not cut short by it.
-    pub(crate) fn forget_interrupt(&self) {
-        self.interrupted.store(false, Ordering::Relaxed);
+    /// From now on no signal that asks to end is heeded: putting things right must not be cut short.
+    pub(crate) fn turn_deaf(&self) {
+        self.deaf.store(true, Ordering::Relaxed);
     }
 
     /// The same machine for work that can be ended on its own: a signal to the installer does not reach it.

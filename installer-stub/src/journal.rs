@@ -29,6 +29,9 @@ pub(crate) struct Begin {
     pub time: u64,
     /// Version of the installer.
     pub installer: String,
+    /// The copy of the installer that lies beside the journal and that alone undoes or finishes the run.
+    #[serde(default)]
+    pub installer_sha256: Option<Digest>,
     /// Directories that were made for the journal itself to lie in.
     pub directories: Vec<PathBuf>,
     /// What is done before the commit, and undone if it does not come.
@@ -146,6 +149,19 @@ pub(crate) fn read(host: &Host, path: &Path) -> Result<Option<Unfinished>> {
     }
 }
 
+/// Which installer opened the journal at `path`, also if this one does not know all that it wrote.
+pub(crate) fn opened_by(host: &Host, path: &Path) -> Result<Option<Digest>> {
+    let Some(text) = host.read_lossy_if_there(path)? else {
+        return Ok(None);
+    };
+    let first = text.lines().find_map(|line| line.split_once(' '));
+    let sha256 = first
+        .filter(|(sum, json)| *sum == Digest::of(json.as_bytes()).short(16))
+        .and_then(|(_, json)| serde_json::from_str::<serde_json::Value>(json).ok())
+        .and_then(|record| record.pointer("/begin/installer_sha256")?.as_str()?.parse().ok());
+    Ok(sha256)
+}
+
 fn damaged(path: &Path, line: usize) -> Error {
     Error::new(
         ExitCode::UndoIncomplete,
@@ -245,6 +261,7 @@ mod tests {
             process: 1,
             time: 0,
             installer: "0.1.0".to_owned(),
+            installer_sha256: None,
             directories: Vec::new(),
             actions: vec![Action::CreateRelease { path: "/r".into() }],
             closings: Vec::new(),

@@ -65,6 +65,35 @@ impl Layout {
         self.state().join("journal")
     }
 
+    /// The copy of the installer that opened the journal, and that puts things right if its run dies.
+    pub(crate) fn journal_installer(&self) -> PathBuf {
+        self.state().join(JOURNAL_INSTALLER)
+    }
+
+    /// Where the data of `release` is kept that a later one may have changed.
+    pub(crate) fn snapshots(&self, release: &str) -> PathBuf {
+        self.all_snapshots().join(release)
+    }
+
+    /// Where data of earlier releases is kept.
+    pub(crate) fn all_snapshots(&self) -> PathBuf {
+        self.state().join("snapshots")
+    }
+
+    /// Exists while the installer starts services although its journal is open. Gone after a reboot.
+    pub(crate) fn starting(&self) -> PathBuf {
+        self.rooted("run").join(format!("{}-starting", self.product))
+    }
+
+    /// The service that puts an unfinished run right when the machine starts.
+    pub(crate) fn recover_service(&self) -> Name {
+        // The longest product name leaves no room; a shorter one is as good.
+        let product: String = self.product.as_str().chars().take(56).collect();
+        format!("{product}-recover")
+            .parse()
+            .expect("a name and letters are a name")
+    }
+
     /// The directory of receipts.
     pub(crate) fn receipts(&self) -> PathBuf {
         self.state().join("receipts")
@@ -133,10 +162,33 @@ pub(crate) struct ReleaseLayout {
     pub current_target: String,
 }
 
+impl ReleaseLayout {
+    /// Configuration as the bundle delivered it, to tell an operator's changes by.
+    pub(crate) fn base(&self) -> PathBuf {
+        self.directory.join(RELEASE_BASE)
+    }
+
+    /// Its receipt as far as it is known while it is staged.
+    pub(crate) fn staged_receipt(&self) -> PathBuf {
+        self.directory.join(RELEASE_STATE).join("receipt.json")
+    }
+
+    /// The installer that came with it.
+    pub(crate) fn installer(&self) -> PathBuf {
+        self.directory.join(RELEASE_STATE).join("installer")
+    }
+}
+
 /// Name of the mark in a release directory that is not complete.
 pub(crate) const INCOMPLETE: &str = ".incomplete";
-/// Directory of a release with the bodies of its units.
+/// Directory of a release with what its services start.
 pub(crate) const RELEASE_UNITS: &str = "units";
+/// Directory of a release with what the installer itself keeps there.
+pub(crate) const RELEASE_STATE: &str = "state";
+/// Directory of a release with its configuration as the bundle delivered it.
+pub(crate) const RELEASE_BASE: &str = "state/base";
+/// Name of the copy of the installer that opened the journal.
+pub(crate) const JOURNAL_INSTALLER: &str = "journal.installer";
 
 /// Every directory from below `root` down to `path`, `path` included.
 pub(crate) fn ancestors_below(root: &Path, path: &Path) -> Vec<PathBuf> {

@@ -3,9 +3,11 @@
 //! A library with a thin executable, so that fuzzers can reach what reads files.
 
 mod action;
+mod carry_over;
 mod cli;
 mod config;
 mod date;
+mod drift;
 mod error;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
@@ -33,6 +35,10 @@ use clap::Parser as _;
 pub fn run() -> std::process::ExitCode {
     let cli = cli::Cli::parse();
     let host = host::Host::new(&cli.options.root);
+    let host = match cli.verb {
+        Some(cli::Verb::Recover { at_boot: true }) => host.at_boot(),
+        _ => host,
+    };
     let audience = if cli.options.json {
         report::Audience::Programs
     } else {

@@ -58,6 +58,16 @@ pub(crate) fn own_executable_carries_a_bundle(host: &Host) -> Result<bool> {
     Ok(!matches!(opened, Err(bundle_format::Error::NoTrailer { .. })))
 }
 
+/// The bytes of the installer that runs: the executable without the bundle behind it.
+pub(crate) fn own_installer(host: &Host) -> Result<Vec<u8>> {
+    let (mut file, path) = host.open_own_executable()?;
+    let length = match UnverifiedBundle::open(&file, &Limits::DEFAULT) {
+        Ok(bundle) => bundle.claimed_stub_length(),
+        Err(_) => u64::MAX,
+    };
+    Ok(host.read_start(&path, &mut file, length)?)
+}
+
 fn open_named(host: &Host, path: &Path) -> Result<File> {
     host.open(path).map_err(|error| {
         let code = if error.is_not_found() {
@@ -102,6 +112,12 @@ impl Bundle {
     /// The release's paths in `layout`.
     pub(crate) fn release(&self, layout: &Layout) -> ReleaseLayout {
         layout.release(&self.description().prefix, &self.identity().release_name())
+    }
+
+    /// The name of the file that it came from.
+    pub(crate) fn file_name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
     }
 
     /// Adds which file it was.

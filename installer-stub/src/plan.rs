@@ -1,20 +1,31 @@
-//! What an installation is going to do: a pure function of the bundle and of facts about the machine. Printing
-//! it is the dry run.
+//! What an installation is going to do: a pure function of the bundle, of facts about the machine, and of the last
+//! receipt. Printing it is the dry run.
 
-use std::collections::BTreeSet;
+mod activate;
+mod removal;
+mod rollback;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use bundle_format::index::{self, Index};
-use bundle_format::recipe::DataKind;
-use bundle_format::{Identity, Name, PublicKey};
+use bundle_format::{Digest, Identity, Name, PublicKey, RelPath};
 
-use crate::action::{Action, Closing, outside_file};
+pub(crate) use removal::{removal, remove_directories};
+pub(crate) use rollback::rollback;
+
+use crate::action::{Action, Closing};
 use crate::config::{self, ToolRun, Values};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::health::Checks;
 use crate::keyring::Site;
-use crate::layout::{Layout, ReleaseLayout, ancestors_below};
-use crate::receipt::Receipt;
-use crate::{health, service};
+use crate::layout::{Layout, ReleaseLayout};
+use crate::receipt::{Data, Installer, Operation, Receipt, Unit};
+use crate::service;
+use steps::Steps;
 
 /// Facts about the machine and the command line that a plan depends on.
 #[derive(Debug, Clone)]
@@ -27,6 +38,8 @@ pub(crate) struct Circumstances<'a> {
     pub start: bool,
     /// Directories that exist.
     pub existing: BTreeSet<PathBuf>,
+    /// Digests of files outside of the release that exist.
+    pub present: BTreeMap<PathBuf, Digest>,
     /// Directories that this run had to make already, for its lock and journal.
     pub made: &'a [PathBuf],
     /// Whether the recipe's account exists.
@@ -35,6 +48,16 @@ pub(crate) struct Circumstances<'a> {
     pub keys: &'a [PublicKey],
     /// What is known of the site.
     pub site: Option<&'a Site>,
+    /// The release that is in use.
+    pub installed: Option<&'a Receipt>,
+    /// Other releases that are there, newest first.
+    pub others: &'a [Receipt],
+    /// Which services of the release in use run.
+    pub running: Vec<Name>,
+    /// Name of the file that the bundle came from.
+    pub bundle: Option<String>,
+    /// Which problems a person answered for.
+    pub overrides: Vec<String>,
     /// Seconds since 1970.
     pub now: u64,
     /// Who started the installer.
@@ -69,63 +92,63 @@ pub(crate) struct Plan {
     pub receipt: Receipt,
     /// What `{{name}}` stands for.
     pub values: Values,
-    /// The unit files, by service.
-    pub units: Vec<(Name, String)>,
+    /// What the services start, by service.
+    pub scripts: Vec<(Name, String)>,
 }
 
 /// Works out what installing `subject` takes.
 pub(crate) fn plan(subject: Subject<'_>, circumstances: &Circumstances<'_>) -> Result<Plan> {
     let Subject { index, layout, .. } = subject;
-    let recipe = &index.description.recipe;
     let site = index.envelope.site.as_str();
     let values = config::values(&index.description, site, subject.member, layout, subject.release);
-    let mut units = Vec::new();
-    for service in &recipe.services {
-        let unit = service::unit(service, recipe.user.as_ref(), &values)?;
-        units.push((service.name.clone(), unit));
+    let mut scripts = Vec::new();
+    for service in &index.description.recipe.services {
+        scripts.push((service.name.clone(), service::start_script(service, &values)?));
     }
-    let mut steps = Steps {
-        circumstances,
-        known: circumstances.existing.clone(),
-        actions: Vec::new(),
-    };
+    let mut receipt = receipt(subject, circumstances, &values)?;
+    let mut steps = Steps::new(circumstances);
+    clear_the_way(&mut steps, subject);
+    steps.recover_unit(layout);
     stage(&mut steps, subject, &values)?;
-    place(&mut steps, subject, &units);
-    let receipt = receipt(subject, circumstances, &steps.actions);
-    activate(&mut steps, subject, &values)?;
+    activate::activate(&mut steps, layout, &mut receipt);
     Ok(Plan {
+        closings: closings(subject, circumstances, &receipt, &steps)?,
         actions: steps.actions,
-        closings: closings(subject, circumstances, &receipt)?,
         receipt,
         values,
-        units,
+        scripts,
     })
 }
 
-/// The actions so far, and which directories exist by then.
-struct Steps<'a> {
-    circumstances: &'a Circumstances<'a>,
-    known: BTreeSet<PathBuf>,
-    actions: Vec<Action>,
+/// Every directory and every file outside of the release that a plan may want to make, for finding out which exist.
+pub(crate) fn wanted(subject: Subject<'_>, installed: Option<&Receipt>) -> Vec<PathBuf> {
+    let Subject { index, layout, .. } = subject;
+    let recipe = &index.description.recipe;
+    let mut wanted = vec![
+        subject.release.directory.clone(),
+        layout.receipt(&subject.identity.release_name()),
+        layout.keyring().join("key"),
+        layout.installer(),
+        layout.unit(&layout.recover_service()),
+        layout.log().join("log"),
+        layout.snapshots("release").join("data"),
+    ];
+    wanted.extend(recipe.services.iter().map(|service| layout.unit(&service.name)));
+    wanted.extend(recipe.data.iter().map(|data| layout.data(data).join("data")));
+    let before = installed.map(|installed| installed.files.iter().map(|file| file.path.clone()));
+    wanted.extend(before.into_iter().flatten());
+    wanted
 }
 
-impl Steps<'_> {
-    /// Makes what is missing on the way to `path`; only the last directory gets `mode` and `owner`.
-    fn directory(&mut self, path: &Path, mode: u32, owner: Option<&Name>) {
-        for step in ancestors_below(self.circumstances.root, path) {
-            if self.known.insert(step.clone()) {
-                let last = step == path;
-                self.actions.push(Action::CreateDirectory {
-                    mode: if last { mode } else { 0o755 },
-                    owner: owner.filter(|_| last).cloned(),
-                    path: step,
-                });
-            }
-        }
+/// A release of the same bundle that was given up earlier is put out of the way.
+fn clear_the_way(steps: &mut Steps<'_>, subject: Subject<'_>) {
+    let is_same = |other: &&Receipt| other.identity == *subject.identity;
+    if steps.circumstances.others.iter().any(|other| is_same(&other)) {
+        steps.set_aside(subject.release.directory.clone());
     }
-
-    fn file(&mut self, path: PathBuf, mode: u32, content: String) {
-        self.actions.push(Action::WriteFile { path, mode, content });
+    let receipt = subject.layout.receipt(&subject.identity.release_name());
+    if steps.circumstances.present.contains_key(&receipt) {
+        steps.set_aside(receipt);
     }
 }
 
@@ -151,70 +174,9 @@ fn stage(steps: &mut Steps<'_>, subject: Subject<'_>, values: &Values) -> Result
         let run = ToolRun::new(tool, recipe.java_home.as_ref(), values, &release.directory)?;
         steps.actions.push(Action::RunTool(run));
     }
-    Ok(())
-}
-
-/// Puts everything else where it belongs, and takes stock. Nothing refers to it yet.
-fn place(steps: &mut Steps<'_>, subject: Subject<'_>, units: &[(Name, String)]) {
-    let Subject { index, layout, .. } = subject;
-    let recipe = &index.description.recipe;
-    let system = steps.circumstances.system;
-    let account = recipe.user.as_ref().map(|user| &user.name).filter(|_| system);
-    if let Some(name) = account.filter(|_| !steps.circumstances.account_exists) {
-        steps.actions.push(Action::CreateAccount { name: name.clone() });
-    }
-    let keeps_logs = recipe.data.iter().any(|data| data.kind == DataKind::Log);
-    if keeps_logs || !recipe.services.is_empty() {
-        steps.directory(&layout.log(), 0o755, account);
-    }
-    for data in &recipe.data {
-        steps.directory(&layout.data(data), 0o750, account);
-    }
-    steps.directory(&layout.receipts(), 0o755, None);
-    steps.directory(&layout.configuration(), 0o750, None);
-    steps.directory(&layout.keyring(), 0o755, None);
-    for key in steps.circumstances.keys {
-        let path = layout.keyring().join(format!("{}.pub", key.fingerprint()));
-        steps.file(path, 0o644, key.to_pub_file());
-    }
-    if let Some(parent) = layout.installer().parent() {
-        steps.directory(parent, 0o755, None);
-    }
-    steps.actions.push(Action::InstallCopy {
-        path: layout.installer(),
-        sha256: index.envelope.stub_sha256,
-    });
-    if !units.is_empty() {
-        steps.directory(&layout.units(), 0o755, None);
-    }
-    for (service, text) in units {
-        steps.file(layout.unit(service), 0o644, text.clone());
-    }
     steps.actions.push(Action::Seal {
-        receipt: layout.receipt(&subject.identity.release_name()),
+        release: release.directory.clone(),
     });
-}
-
-/// Makes the release the one that is in use.
-fn activate(steps: &mut Steps<'_>, subject: Subject<'_>, values: &Values) -> Result<()> {
-    let recipe = &subject.index.description.recipe;
-    steps.actions.push(Action::SwitchCurrent {
-        link: subject.release.current.clone(),
-        target: subject.release.current_target.clone(),
-        previous: None,
-    });
-    if recipe.services.is_empty() || !steps.circumstances.system {
-        return Ok(());
-    }
-    let services = service_names(subject.index);
-    steps.actions.push(Action::RegisterServices {
-        services: services.clone(),
-    });
-    if steps.circumstances.start {
-        let release = subject.identity.release_name();
-        let checks = health::Checks::new(recipe, services.clone(), &release, values)?;
-        steps.actions.push(Action::StartServices { services, checks });
-    }
     Ok(())
 }
 
@@ -240,55 +202,61 @@ fn service_names(index: &Index) -> Vec<Name> {
     ordered
 }
 
+/// Releases that are kept besides the one in use: one to go back to.
+const KEPT: usize = 1;
+
 fn closings(
     subject: Subject<'_>,
     circumstances: &Circumstances<'_>,
     receipt: &Receipt,
+    steps: &Steps<'_>,
 ) -> Result<Vec<Closing>> {
-    let json = |error| crate::error::Error::failed("cannot put the site into words").with_source(error);
+    let json = |error| Error::failed("cannot put the site into words").with_source(error);
     let site = Site::of(subject.identity, circumstances.site);
-    let event = serde_json::json!({
-        "format_version": 1, "event": "install", "release": receipt.release, "identity": receipt.identity,
-        "time": receipt.installed_at, "installer": receipt.installer, "operator": receipt.operator,
-    });
-    Ok(vec![
+    let layout = subject.layout;
+    let mut closings = vec![
         Closing::ClearMark {
             release: subject.release.directory.clone(),
         },
         Closing::ReplaceFile {
-            path: subject.layout.site(),
+            path: layout.site(),
             mode: 0o644,
             content: serde_json::to_string(&site).map_err(json)? + "\n",
         },
-        Closing::AppendHistory {
-            path: subject.layout.history(),
-            line: event.to_string(),
-        },
-    ])
+        history(layout, circumstances, "install", receipt),
+    ];
+    closings.extend(steps.cleaning());
+    let candidates = circumstances.installed.into_iter().chain(circumstances.others);
+    let old = candidates.filter(|other| other.identity != *subject.identity);
+    for old in old.skip(KEPT) {
+        closings.push(Closing::Remove {
+            path: old.release_layout(layout).directory,
+        });
+        closings.push(Closing::Remove {
+            path: layout.snapshots(&old.release),
+        });
+    }
+    Ok(closings)
 }
 
-fn receipt(subject: Subject<'_>, circumstances: &Circumstances<'_>, actions: &[Action]) -> Receipt {
-    let Subject {
-        index,
-        identity,
-        layout,
-        ..
-    } = subject;
-    let description = &index.description;
-    let keyring = layout.keyring();
-    let mut directories = circumstances.made.to_vec();
-    let mut account = None;
-    let mut files = Vec::new();
-    for action in actions {
-        match action {
-            Action::CreateDirectory { path, .. } => directories.push(path.clone()),
-            Action::CreateAccount { name } => account = Some(name.clone()),
-            // Keys outlive every release.
-            Action::WriteFile { path, .. } if path.starts_with(&keyring) => {}
-            other => files.extend(outside_file(other, index.envelope.stub_length)),
-        }
+/// The line of a finished run in the history.
+fn history(layout: &Layout, circumstances: &Circumstances<'_>, event: &str, receipt: &Receipt) -> Closing {
+    let line = serde_json::json!({
+        "format_version": 1, "event": event, "release": receipt.release, "identity": receipt.identity,
+        "time": circumstances.now, "installer": env!("CARGO_PKG_VERSION"), "operator": circumstances.operator,
+        "bundle": circumstances.bundle, "before": circumstances.installed.map(|before| &before.release),
+    });
+    Closing::AppendHistory {
+        path: layout.history(),
+        line: line.to_string(),
     }
-    Receipt {
+}
+
+fn receipt(subject: Subject<'_>, circumstances: &Circumstances<'_>, values: &Values) -> Result<Receipt> {
+    let Subject { index, identity, .. } = subject;
+    let description = &index.description;
+    let operation = operation(subject, circumstances, values)?;
+    Ok(Receipt {
         format_version: 1,
         identity: identity.clone(),
         product: description.product.clone(),
@@ -302,155 +270,62 @@ fn receipt(subject: Subject<'_>, circumstances: &Circumstances<'_>, actions: &[A
         operator: circumstances.operator.clone(),
         signers: subject.signers.iter().map(PublicKey::fingerprint).collect(),
         release_entries: Vec::new(),
-        files,
-        directories,
-        data: description
-            .recipe
-            .data
-            .iter()
-            .map(|data| layout.data(data))
-            .collect(),
-        account,
+        files: Vec::new(),
+        directories: circumstances.made.to_vec(),
+        data: operation.data.iter().map(|data| data.path.clone()).collect(),
+        account: None,
         services: service_names(index),
         registered: circumstances.system && !description.recipe.services.is_empty(),
-        unknown: Default::default(),
-    }
+        previous: circumstances.installed.map(|before| before.release.clone()),
+        bundle: circumstances.bundle.clone(),
+        overrides: circumstances.overrides.clone(),
+        operation,
+        unknown: BTreeMap::new(),
+    })
 }
 
-/// Every directory that a plan may want to make, for finding out which exist.
-pub(crate) fn directories(subject: Subject<'_>, root: &Path) -> BTreeSet<PathBuf> {
+fn operation(subject: Subject<'_>, circumstances: &Circumstances<'_>, values: &Values) -> Result<Operation> {
     let Subject { index, layout, .. } = subject;
     let recipe = &index.description.recipe;
-    let mut wanted = vec![
-        subject.release.releases.clone(),
-        layout.receipts(),
-        layout.keyring(),
-        layout.installer(),
-        layout.units(),
-        layout.log(),
-    ];
-    wanted.extend(recipe.data.iter().map(|data| layout.data(data)));
-    wanted
-        .iter()
-        .flat_map(|path| ancestors_below(root, path))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bundle_format::Digest;
-    use bundle_format::index::{Description, Envelope, Payload, PayloadLocation};
-    use bundle_format::recipe::Recipe;
-
-    fn index(recipe: &str) -> Index {
-        let recipe: Recipe = serde_json::from_str(recipe).expect("a recipe");
-        Index {
-            envelope: Envelope {
-                format: 1,
-                site: "lab".parse().expect("a name"),
-                sequence: 1.try_into().expect("a sequence"),
-                stub_length: 10,
-                stub_sha256: Digest::of(b"stub"),
-            },
-            description: Description {
-                product: "lab".parse().expect("a name"),
-                prefix: "/opt/lab".to_owned(),
-                profile: "sample".parse().expect("a name"),
-                profile_version: "1".to_owned(),
-                role: "server".parse().expect("a role"),
-                target: bundle_format::Target::LinuxX86_64,
-                built_by: "0".to_owned(),
-                artifacts: Vec::new(),
-                recipe,
-                hosts: Vec::new(),
-            },
-            payload: Payload {
-                location: PayloadLocation::Inline,
-                length: 0,
-                chunks: Vec::new(),
-            },
-            frames: Vec::new(),
-            entries: Vec::new(),
+    let user = recipe.user.as_ref();
+    let mut units = Vec::new();
+    for name in service_names(index) {
+        let service = recipe.services.iter().find(|service| service.name == name);
+        if let Some(service) = service {
+            units.push(Unit {
+                service: name.clone(),
+                text: service::unit(service, user, values, layout, &subject.release.current)?,
+            });
         }
     }
-
-    fn planned(root: &str, recipe: &str, existing: &[&str]) -> Plan {
-        let index = index(recipe);
-        let identity = Identity::new(&index, Digest::of(b"index"));
-        let layout = Layout::new(Path::new(root), &index.description.product);
-        let release = layout.release("/opt/lab", &identity.release_name());
-        let circumstances = Circumstances {
-            root: Path::new(root),
-            system: root == "/",
-            start: true,
-            existing: existing.iter().map(PathBuf::from).collect(),
-            made: &[],
-            account_exists: false,
-            keys: &[],
-            site: None,
-            now: 0,
-            operator: None,
-        };
-        let subject = Subject {
-            index: &index,
-            identity: &identity,
-            signers: &[],
-            member: None,
-            layout: &layout,
-            release: &release,
-        };
-        plan(subject, &circumstances).expect("it can be planned")
-    }
-
-    const WITH_SERVICES: &str = r#"{"summary":"","user":{"name":"lab"},
-        "data":[{"kind":"state","name":"db","on_upgrade":"keep"}],
-        "service":[{"name":"late","description":"","command":["/x"],"working_directory":"/","after":["early"]},
-                   {"name":"early","description":"","command":["/x"],"working_directory":"/"}]}"#;
-
-    #[test]
-    fn on_the_system_accounts_and_services_are_touched() {
-        let plan = planned("/", WITH_SERVICES, &["/opt", "/var", "/var/lib", "/etc"]);
-        let text: Vec<String> = plan.actions.iter().map(Action::describe).collect();
-        let text = text.join("\n");
-        assert!(text.contains("create account `lab`"), "{text}");
-        assert!(
-            text.contains("create directory `/var/lib/lab/db` for `lab`"),
-            "{text}"
-        );
-        assert!(
-            text.ends_with("start services early, late, wait for 0 health checks"),
-            "{text}"
-        );
-        assert!(!text.contains("create directory `/opt`\n"), "{text}");
-        assert!(plan.receipt.registered);
-    }
-
-    #[test]
-    fn below_another_root_services_are_only_written() {
-        let plan = planned("/r", WITH_SERVICES, &[]);
-        let text: Vec<String> = plan.actions.iter().map(Action::describe).collect();
-        let text = text.join("\n");
-        assert!(
-            text.contains("write `/r/etc/systemd/system/early.service`"),
-            "{text}"
-        );
-        assert!(!text.contains("account") && !text.contains("services"), "{text}");
-        assert!(
-            text.ends_with("switch `/r/opt/lab/current` to `releases/lab-1-1bc04b5291c2`"),
-            "{text}"
-        );
-        assert!(!plan.receipt.registered);
-    }
-
-    #[test]
-    fn the_same_facts_give_the_same_plan() {
-        let (first, second) = (
-            planned("/r", WITH_SERVICES, &[]),
-            planned("/r", WITH_SERVICES, &[]),
-        );
-        assert_eq!(first.actions, second.actions);
-        assert_eq!(first.closings, second.closings);
-        assert_eq!(first.receipt, second.receipt);
-    }
+    let outputs: Vec<RelPath> = config::outputs(recipe).cloned().collect();
+    let changed = config::changed(recipe).into_iter();
+    let health = match circumstances.system && !recipe.services.is_empty() {
+        true => {
+            let release = subject.identity.release_name();
+            Some(Checks::new(recipe, service_names(index), &release, values)?)
+        }
+        false => None,
+    };
+    Ok(Operation {
+        user: user.map(|user| user.name.clone()),
+        units,
+        health,
+        data: recipe
+            .data
+            .iter()
+            .map(|data| Data {
+                path: layout.data(data),
+                on_upgrade: data.on_upgrade,
+            })
+            .collect(),
+        managed: changed.filter(|path| !outputs.contains(path)).collect(),
+        mutable: recipe.mutable.clone(),
+        outputs,
+        java_home: recipe.java_home.clone(),
+        installer: Some(Installer {
+            size: index.envelope.stub_length,
+            sha256: index.envelope.stub_sha256,
+        }),
+    })
 }

@@ -120,7 +120,6 @@ pub(crate) fn problems(
     let recipe = &subject.index.description.recipe;
     let mut problems = Vec::from_iter(services::manager_problem(recipe, findings.manager));
     problems.extend(machine::problems(subject.index, &findings.machine));
-    problems.extend(installed.map(another_release));
     problems.extend(in_the_way::problems(subject, installed, &findings.in_the_way));
     problems.extend(space::problems(subject, installed, &findings.space));
     if let Some(running) = &findings.running {
@@ -135,17 +134,6 @@ pub(crate) fn problems(
     }
     allow::apply(&mut problems, allowed);
     problems
-}
-
-/// One release at a time.
-fn another_release(installed: &Receipt) -> Problem {
-    Problem::refuse(
-        "another-release",
-        "release",
-        "nothing installed yet",
-        installed.release.clone(),
-        "uninstall it first, with the verb `uninstall`; data stays unless `--purge` is given",
-    )
 }
 
 /// Tells what speaks against it: programs everything, people what is no refusal, since the error that
@@ -228,7 +216,6 @@ impl Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::fixture::{Fixture, shown};
     use super::*;
 
     fn problem(name: &'static str, level: Level) -> Problem {
@@ -278,18 +265,5 @@ mod tests {
             problem("ram", Level::Warn),
         ];
         assert_eq!(super::overridden(&problems), ["clock", "peer"]);
-    }
-
-    #[test]
-    fn an_installed_release_has_to_go_first() {
-        let installed = Fixture::new("{}").receipt();
-        assert_eq!(
-            shown([another_release(&installed)]),
-            "refuse another-release: release
-  expected: nothing installed yet
-     found: lab-1-1bc04b5291c2
-hint: uninstall it first, with the verb `uninstall`; data stays unless `--purge` is given
-"
-        );
     }
 }

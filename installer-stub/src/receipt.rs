@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use bundle_format::recipe::OnUpgrade;
 use bundle_format::{Digest, Fingerprint, Identity, Name, RelPath};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::host::{FileKind, Host};
+use crate::health::Checks;
+use crate::host::{Facts, FileKind, Host};
 use crate::layout::{Layout, ReleaseLayout};
 
 /// The record of a finished installation. Unknown fields, which a newer installer wrote, are kept.
@@ -51,9 +53,72 @@ pub(crate) struct Receipt {
     pub services: Vec<Name>,
     /// Whether the services were made known to the operating system.
     pub registered: bool,
+    /// The release that was in use before.
+    #[serde(default)]
+    pub previous: Option<String>,
+    /// Name of the file that it came from.
+    #[serde(default)]
+    pub bundle: Option<String>,
+    /// What a person decided against a warning or refusal, by the names of the options.
+    #[serde(default)]
+    pub overrides: Vec<String>,
+    /// What it takes to switch to the release and to look after it without its bundle.
+    #[serde(default)]
+    pub operation: Operation,
     /// What a newer installer wrote.
     #[serde(flatten)]
     pub unknown: BTreeMap<String, serde_json::Value>,
+}
+
+/// What it takes to switch to a release and to look after it without its bundle.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Operation {
+    /// The account that services run as.
+    pub user: Option<Name>,
+    /// The unit files, in the order in which their services start.
+    pub units: Vec<Unit>,
+    /// How to tell that the role works.
+    pub health: Option<Checks>,
+    /// Directories with data, and what an upgrade does with each.
+    pub data: Vec<Data>,
+    /// Files of the release that the recipe writes or changes: an operator's edits of them survive upgrades.
+    pub managed: Vec<RelPath>,
+    /// Files and directories of the release that services change.
+    pub mutable: Vec<RelPath>,
+    /// Files and directories of the release that its tools wrote.
+    pub outputs: Vec<RelPath>,
+    /// The bundled Java, in the release.
+    pub java_home: Option<RelPath>,
+    /// The installer that came with the release.
+    pub installer: Option<Installer>,
+}
+
+/// A unit file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unit {
+    /// The service.
+    pub service: Name,
+    /// The file's text.
+    pub text: String,
+}
+
+/// A directory with data that outlives releases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Data {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What an upgrade does with it.
+    pub on_upgrade: OnUpgrade,
+}
+
+/// The installer that came with a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Installer {
+    /// Its length, in bytes.
+    pub size: u64,
+    /// Its digest.
+    pub sha256: Digest,
 }
 
 /// Something in the release directory.
@@ -106,9 +171,22 @@ impl Receipt {
         layout.release(&self.prefix, &self.release)
     }
 
-    /// Reads what [`Self::to_json`] wrote.
-    pub(crate) fn from_json(text: &str) -> serde_json::Result<Self> {
-        serde_json::from_str(text)
+    /// Reads what [`Self::to_json`] wrote, of any version that this program knows.
+    pub(crate) fn from_json(text: &str) -> Result<Self> {
+        parse(text)
+    }
+
+    /// Whether services or operators may change `path`, which lies in the release.
+    pub(crate) fn is_mutable(&self, path: &RelPath) -> bool {
+        self.operation
+            .mutable
+            .iter()
+            .any(|mutable| path.starts_with(mutable))
+    }
+
+    /// The file outside the release directory at `path`.
+    pub(crate) fn file(&self, path: &Path) -> Option<&OutsideFile> {
+        self.files.iter().find(|file| file.path == path)
     }
 
     /// The bytes to write.
@@ -118,148 +196,123 @@ impl Receipt {
     }
 }
 
-/// The receipt of what is installed: the one that `current` leads to, or else the newest.
-pub(crate) fn installed(host: &Host, layout: &Layout) -> Result<Option<Receipt>> {
-    let mut receipts = Vec::new();
+/// What is installed of one product.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Installed {
+    /// The release that `current` leads to.
+    pub current: Option<Receipt>,
+    /// Other releases whose directories are there, newest first.
+    pub others: Vec<Receipt>,
+}
+
+impl Installed {
+    /// The same, for looking at.
+    pub(crate) fn newest(&self) -> Option<&Receipt> {
+        self.current.as_ref().or(self.others.first())
+    }
+
+    /// The release in use, or without one the newest that is there.
+    pub(crate) fn last(self) -> Option<Receipt> {
+        self.current.or_else(|| self.others.into_iter().next())
+    }
+}
+
+/// The receipts of the releases that are on this machine. Receipts stay when their releases go.
+pub(crate) fn installed(host: &Host, layout: &Layout) -> Result<Installed> {
+    let mut installed = Installed::default();
     for path in host.list(&layout.receipts())? {
-        if path.extension().is_some_and(|extension| extension == "json") {
-            receipts.push(read(host, &path)?);
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
         }
-    }
-    let is_current = |receipt: &&Receipt| {
+        let receipt = read(host, &path)?;
         let release = receipt.release_layout(layout);
-        host.read_link(&release.current)
-            .is_ok_and(|target| target == release.current_target)
-    };
-    let current = receipts.iter().find(is_current).cloned();
-    Ok(current.or_else(|| receipts.into_iter().max_by_key(|receipt| receipt.installed_at)))
-}
-
-fn read(host: &Host, path: &Path) -> Result<Receipt> {
-    let text = host.read_text(path)?;
-    let damaged = || Error::failed(format!("`{}` is damaged", path.display()));
-    let receipt = Receipt::from_json(&text).map_err(|error| damaged().with_source(error))?;
-    if receipt.format_version == 1 {
-        Ok(receipt)
-    } else {
-        Err(damaged().with_lines(&format!(
-            "  expected: format version 1\n     found: format version {}",
-            receipt.format_version
-        )))
-    }
-}
-
-/// How thoroughly installed files are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Depth {
-    /// Kind, size and mode: fast.
-    Quick,
-    /// Every byte, and whatever else lies in the release.
-    Full,
-}
-
-/// How an installed path differs from the receipt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Drift {
-    /// Which path.
-    pub path: PathBuf,
-    /// How it differs: `missing`, `modified` or `extra`.
-    pub kind: &'static str,
-    /// In words.
-    pub detail: String,
-}
-
-/// How the machine differs from `receipt`.
-pub(crate) fn drift(host: &Host, layout: &Layout, receipt: &Receipt, depth: Depth) -> Result<Vec<Drift>> {
-    let release = receipt.release_layout(layout);
-    let mut found = Vec::new();
-    for entry in &receipt.release_entries {
-        let path = entry.path.below(&release.directory);
-        found.extend(compare(host, path, entry.mode, &entry.content, depth)?);
-    }
-    for file in &receipt.files {
-        let content = Content::File {
-            size: file.size,
-            sha256: file.sha256,
-        };
-        found.extend(compare(host, file.path.clone(), file.mode, &content, depth)?);
-    }
-    let current = Content::Symlink {
-        target: release.current_target.clone(),
-    };
-    found.extend(compare(host, release.current.clone(), 0, &current, depth)?);
-    if depth == Depth::Full {
-        found.extend(extra(host, &release.directory, receipt)?);
-    }
-    Ok(found)
-}
-
-fn compare(host: &Host, path: PathBuf, mode: u32, content: &Content, depth: Depth) -> Result<Option<Drift>> {
-    let modified = |path: PathBuf, expected: String, found: String| {
-        Ok(Some(Drift {
-            path,
-            kind: "modified",
-            detail: format!("expected {expected}, found {found}"),
-        }))
-    };
-    let Some(facts) = host.facts(&path)? else {
-        return Ok(Some(Drift {
-            path,
-            kind: "missing",
-            detail: "expected, but not there".to_owned(),
-        }));
-    };
-    let kind = match content {
-        Content::Directory => FileKind::Directory,
-        Content::File { .. } => FileKind::File,
-        Content::Symlink { .. } => FileKind::Symlink,
-    };
-    if facts.kind != kind {
-        return modified(
-            path,
-            format!("{kind:?}").to_lowercase(),
-            format!("{:?}", facts.kind).to_lowercase(),
-        );
-    }
-    if kind != FileKind::Symlink && facts.mode != mode {
-        return modified(
-            path,
-            format!("mode {mode:04o}"),
-            format!("mode {:04o}", facts.mode),
-        );
-    }
-    match content {
-        Content::Directory => Ok(None),
-        Content::File { size, .. } if facts.size != *size => {
-            modified(path, format!("{size} bytes"), format!("{} bytes", facts.size))
+        let target = host.read_link(&release.current);
+        if target.is_ok_and(|target| target == release.current_target) {
+            installed.current = Some(receipt);
+        } else if host.exists(&release.directory)? {
+            installed.others.push(receipt);
         }
-        Content::File { sha256, .. } if depth == Depth::Full => match host.digest(&path)? {
-            found if found == *sha256 => Ok(None),
-            found => modified(path, format!("sha256:{sha256}"), format!("sha256:{found}")),
-        },
-        Content::File { .. } => Ok(None),
-        Content::Symlink { target } => match host.read_link(&path)? {
-            found if found == *target => Ok(None),
-            found => modified(path, format!("link to `{target}`"), format!("link to `{found}`")),
-        },
     }
+    installed
+        .others
+        .sort_by_key(|receipt| std::cmp::Reverse((receipt.installed_at, receipt.identity.sequence)));
+    Ok(installed)
 }
 
-fn extra(host: &Host, release: &Path, receipt: &Receipt) -> Result<Vec<Drift>> {
-    let known: std::collections::BTreeSet<PathBuf> = receipt
-        .release_entries
-        .iter()
-        .map(|entry| entry.path.below(release))
+/// Reads a receipt of any version that this program knows.
+pub(crate) fn read(host: &Host, path: &Path) -> Result<Receipt> {
+    let text = host.read_text(path)?;
+    Receipt::from_json(&text).map_err(|error| error.within(&format!("receipt `{}`", path.display())))
+}
+
+/// The version first: what a newer installer wrote is not damaged.
+fn parse(text: &str) -> Result<Receipt> {
+    let damaged = |error| {
+        Error::failed("damaged")
+            .with_source(error)
+            .with_hint("restore it from a backup; without it nobody knows what belongs to the release")
+    };
+    let Version { format_version } = serde_json::from_str(text).map_err(damaged)?;
+    if format_version != 1 {
+        return Err(Error::failed(format!(
+            "of a newer version\n  expected: format version 1\n     found: format version {format_version}"
+        ))
+        .with_hint("use the installer that wrote it, or a newer one"));
+    }
+    serde_json::from_str(text).map_err(damaged)
+}
+
+#[derive(Deserialize)]
+struct Version {
+    format_version: u32,
+}
+
+/// `entries` with those of `paths` as they are in `release` now.
+pub(crate) fn recounted(
+    host: &Host,
+    release: &Path,
+    entries: Vec<ReleaseEntry>,
+    paths: &[RelPath],
+) -> Result<Vec<ReleaseEntry>> {
+    let mut counted: BTreeMap<RelPath, ReleaseEntry> = entries
+        .into_iter()
+        .map(|entry| (entry.path.clone(), entry))
         .collect();
-    let found = host.walk(release)?.into_iter().map(|(path, _)| path);
-    Ok(found
-        .filter(|path| !known.contains(path))
-        .map(|path| Drift {
-            path,
-            kind: "extra",
-            detail: "not in the receipt".to_owned(),
-        })
-        .collect())
+    for path in paths {
+        let lineage = std::iter::successors(Some(path.clone()), RelPath::parent);
+        for path in lineage {
+            let place = path.below(release);
+            match host.facts(&place)? {
+                Some(facts) => drop(counted.insert(path.clone(), entry(host, &place, path, facts)?)),
+                None => drop(counted.remove(&path)),
+            }
+        }
+    }
+    Ok(counted.into_values().collect())
+}
+
+/// The entry of what lies at `place`, which is `path` in its release.
+pub(crate) fn entry(host: &Host, place: &Path, path: RelPath, facts: Facts) -> Result<ReleaseEntry> {
+    let content = match facts.kind {
+        FileKind::Directory => Content::Directory,
+        FileKind::Symlink => Content::Symlink {
+            target: host.read_link(place)?,
+        },
+        FileKind::File => Content::File {
+            size: facts.size,
+            sha256: host.digest(place)?,
+        },
+        FileKind::Other => {
+            return Err(Error::failed(format!(
+                "`{path}` is neither file, directory nor link"
+            )));
+        }
+    };
+    Ok(ReleaseEntry {
+        path,
+        mode: facts.mode,
+        content,
+    })
 }
 
 #[cfg(test)]

@@ -1,51 +1,53 @@
 //! Services: from neutral terms to systemd units, and the few things asked of systemd.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bundle_format::recipe::Service;
-use bundle_format::{Name, recipe::ServiceUser};
+use bundle_format::Name;
+use bundle_format::recipe::{Service, ServiceUser};
 
 use crate::config::{Values, render};
 use crate::error::Result;
 use crate::host::{Host, Patience};
+use crate::layout::{Layout, RELEASE_UNITS};
 
-/// How every unit file that [`unit`] writes starts.
+/// The first line of every unit that the installer writes.
 pub(crate) const FIRST_LINE: &str =
     "# Written by the installer, and removed by it. Local changes go into a drop-in.";
 
-/// The text of a unit file. It refers to `current` only if the recipe does.
-pub(crate) fn unit(service: &Service, user: Option<&ServiceUser>, values: &Values) -> Result<String> {
-    let what = format!("service `{}`", service.name);
-    let rendered = |text: &str| render(&what, text, values);
-    let mut command = Vec::new();
-    for word in &service.command {
-        command.push(quoted_command(&rendered(word)?));
-    }
+/// The text of a unit file. What differs from release to release is in [`start_script`], so that switching
+/// `current` switches the service too.
+pub(crate) fn unit(
+    service: &Service,
+    user: Option<&ServiceUser>,
+    values: &Values,
+    layout: &Layout,
+    current: &Path,
+) -> Result<String> {
+    let directory = rendered(service, &service.working_directory, values)?;
+    let recovery = unit_name(&layout.recover_service());
+    let after: Vec<String> = service.after.iter().map(unit_name).collect();
+    let after = after.join(" ");
     let mut text = format!("{FIRST_LINE}\n[Unit]\n");
     let mut line = |name: &str, value: &str| text.push_str(&format!("{name}={value}\n"));
     line("Description", &escaped(&service.description));
-    let first: Vec<String> = service.after.iter().map(unit_name).collect();
     line(
         "After",
-        format!("network-online.target {}", first.join(" ")).trim_end(),
+        format!("network-online.target {recovery} {after}").trim_end(),
     );
-    line(
-        "Wants",
-        format!("network-online.target {}", first.join(" ")).trim_end(),
-    );
+    line("Wants", format!("network-online.target {after}").trim_end());
+    // Not on top of a run that was cut short, unless it is that run which starts the service.
+    let path = |path: PathBuf| escaped(&path.display().to_string());
+    line("ConditionPathExists", &format!("|!{}", path(layout.journal())));
+    line("ConditionPathExists", &format!("|{}", path(layout.starting())));
     line("\n[Service]\nType", "exec");
     if let Some(user) = user {
         line("User", user.name.as_str());
         line("Group", user.name.as_str());
     }
-    line(
-        "WorkingDirectory",
-        &escaped(&rendered(&service.working_directory)?),
-    );
-    for (name, value) in &service.environment {
-        line("Environment", &quoted(&format!("{name}={}", rendered(value)?)));
-    }
-    line("ExecStart", &command.join(" "));
+    line("WorkingDirectory", &escaped(&directory));
+    let script = current.join(RELEASE_UNITS).join(service.name.as_str());
+    line("ExecStart", &quoted_command(&script.display().to_string()));
     line("Restart", "on-failure");
     line("RestartSec", "5");
     if !service.restart_on_exit.is_empty() {
@@ -57,6 +59,56 @@ pub(crate) fn unit(service: &Service, user: Option<&ServiceUser>, values: &Value
     line("TimeoutStopSec", &service.stop_within_seconds.to_string());
     line("\n[Install]\nWantedBy", "multi-user.target");
     Ok(text)
+}
+
+/// What the unit of `service` starts: environment and command of one release.
+pub(crate) fn start_script(service: &Service, values: &Values) -> Result<String> {
+    let mut text = format!(
+        "#!/bin/sh\n# What {} starts in this release.\n",
+        unit_name(&service.name)
+    );
+    for (name, value) in &service.environment {
+        let value = shell_quoted(&rendered(service, value, values)?);
+        text.push_str(&format!("export {name}={value}\n"));
+    }
+    text.push_str("exec");
+    for word in &service.command {
+        text.push(' ');
+        text.push_str(&shell_quoted(&rendered(service, word, values)?));
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// The text of the unit that puts an unfinished run right when the machine starts, before any service.
+pub(crate) fn recover_unit(layout: &Layout) -> String {
+    let path = |path: PathBuf| escaped(&path.display().to_string());
+    let installer = layout.journal_installer().display().to_string();
+    format!(
+        "{FIRST_LINE}\n[Unit]\n\
+         Description=Finish or undo an unfinished run of the {product} installer\n\
+         ConditionPathExists={journal}\n\
+         After=local-fs.target\n\
+         \n[Service]\nType=oneshot\n\
+         ExecStart={installer} recover --at-boot\n\
+         TimeoutStartSec=infinity\n\
+         \n[Install]\nWantedBy=multi-user.target\n",
+        product = layout.product(),
+        journal = path(layout.journal()),
+        installer = quoted_command(&installer),
+    )
+}
+
+fn rendered(service: &Service, text: &str, values: &Values) -> Result<String> {
+    render(&format!("service `{}`", service.name), text, values)
+}
+
+fn shell_quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:,+@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn numbers(codes: &[u8]) -> String {
@@ -94,29 +146,47 @@ pub(crate) fn reload(host: &Host) -> Result<()> {
 
 /// Has systemd start `services` whenever the machine does.
 pub(crate) fn enable(host: &Host, services: &[Name]) -> Result<()> {
-    each(host, "enable", services.iter(), STEADFAST)
+    each(host, &["enable", "--quiet"], services.iter(), STEADFAST)
 }
 
-/// Takes [`enable`] back.
+/// Takes [`enable`] back; of a unit that is not enabled, or not there any more, nothing has to be taken back.
 pub(crate) fn disable(host: &Host, services: &[Name]) -> Result<()> {
-    each(host, "disable", services.iter().rev(), STEADFAST)
+    for service in services.iter().rev() {
+        if host.succeeds("systemctl", &["is-enabled", "--quiet", &unit_name(service)])? {
+            each(host, &["disable", "--quiet"], std::iter::once(service), STEADFAST)?;
+        }
+    }
+    Ok(())
 }
 
 /// Starts `services`, in order. A signal that asks to end cuts the waiting short, not the starting: whoever undoes
 /// it stops them.
 pub(crate) fn start(host: &Host, services: &[Name]) -> Result<()> {
-    each(host, "start", services.iter(), Patience::UntilInterrupted(LIMIT))
+    if host.is_at_boot() {
+        // They come after us in the machine's own start, so waiting for them would never end.
+        return each(host, &["start", "--no-block"], services.iter(), STEADFAST);
+    }
+    // A unit that failed too often in a row would be refused.
+    for service in services {
+        host.succeeds("systemctl", &["reset-failed", &unit_name(service)])?;
+    }
+    each(
+        host,
+        &["start"],
+        services.iter(),
+        Patience::UntilInterrupted(LIMIT),
+    )
 }
 
 /// Stops `services`, last first.
 pub(crate) fn stop(host: &Host, services: &[Name]) -> Result<()> {
-    each(host, "stop", services.iter().rev(), STEADFAST)
-}
-
-/// Undoes [`stop`] and [`disable`]: nothing cuts it short.
-pub(crate) fn bring_back(host: &Host, services: &[Name]) -> Result<()> {
-    enable(host, services)?;
-    each(host, "start", services.iter(), STEADFAST)
+    for service in services.iter().rev() {
+        // While the machine starts, stopping what is not running yet would keep it from being started.
+        if !host.is_at_boot() || is_active(host, service)? {
+            each(host, &["stop"], std::iter::once(service), STEADFAST)?;
+        }
+    }
+    Ok(())
 }
 
 /// What systemd is given for a service: starting waits for the network, stopping for what the recipe allows.
@@ -125,12 +195,14 @@ const STEADFAST: Patience = Patience::Steadfast(LIMIT);
 
 fn each<'a>(
     host: &Host,
-    verb: &str,
+    verb: &[&str],
     services: impl Iterator<Item = &'a Name>,
     patience: Patience,
 ) -> Result<()> {
     for service in services {
-        host.run_system_with("systemctl", &[verb, &unit_name(service)], patience)?;
+        let unit = unit_name(service);
+        let arguments: Vec<&str> = verb.iter().copied().chain([unit.as_str()]).collect();
+        host.run_system_with("systemctl", &arguments, patience)?;
     }
     Ok(())
 }
@@ -168,6 +240,17 @@ fn ended_in(shown: &str) -> Option<String> {
     }
 }
 
+/// Those of `services` that run.
+pub(crate) fn running(host: &Host, services: &[Name]) -> Result<Vec<Name>> {
+    let mut running = Vec::new();
+    for service in services {
+        if is_active(host, service)? {
+            running.push(service.clone());
+        }
+    }
+    Ok(running)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,23 +268,25 @@ mod tests {
             name: "servoy".parse().expect("a name"),
         };
         let values = Values::from([("current".to_owned(), "/opt/s/current".to_owned())]);
-        let text = unit(&service, Some(&user), &values).expect("it renders");
+        let layout = Layout::new(Path::new("/"), &"s".parse().expect("a name"));
+        let current = Path::new("/opt/s/current");
+        let text = unit(&service, Some(&user), &values, &layout, current).expect("it renders");
         assert_eq!(
             text,
             r#"# Written by the installer, and removed by it. Local changes go into a drop-in.
 [Unit]
 Description=Terracotta 100%%
-After=network-online.target database.service
+After=network-online.target s-recover.service database.service
 Wants=network-online.target database.service
+ConditionPathExists=|!/var/lib/s/journal
+ConditionPathExists=|/run/s-starting
 
 [Service]
 Type=exec
 User=servoy
 Group=servoy
 WorkingDirectory=/opt/s/current
-Environment="A=say \"hi\""
-Environment="JAVA_HOME=/opt/s/current/java"
-ExecStart=/opt/s/current/bin/start.sh -n "two words" "$$HOME"
+ExecStart=/opt/s/current/units/servoy-terracotta
 Restart=on-failure
 RestartSec=5
 RestartForceExitStatus=99
@@ -211,6 +296,26 @@ TimeoutStopSec=30
 [Install]
 WantedBy=multi-user.target
 "#
+        );
+        assert_eq!(
+            start_script(&service, &values).expect("it renders"),
+            r#"#!/bin/sh
+# What servoy-terracotta.service starts in this release.
+export A='say "hi"'
+export JAVA_HOME=/opt/s/current/java
+exec /opt/s/current/bin/start.sh -n 'two words' '$HOME'
+"#
+        );
+    }
+
+    #[test]
+    fn recovery_is_done_by_the_installer_that_opened_the_journal() {
+        let layout = Layout::new(Path::new("/"), &"s".parse().expect("a name"));
+        let text = recover_unit(&layout);
+        assert!(
+            text.contains("\nExecStart=/var/lib/s/journal.installer recover --at-boot\n")
+                && text.contains("\nConditionPathExists=/var/lib/s/journal\n"),
+            "{text}"
         );
     }
 
@@ -235,7 +340,7 @@ WantedBy=multi-user.target
             r#"{"name":"s","description":"","command":["{{nowhere}}"],"working_directory":"/"}"#,
         )
         .expect("it is well-formed");
-        let error = unit(&service, None, &Values::new()).expect_err("there is no such value");
+        let error = start_script(&service, &Values::new()).expect_err("there is no such value");
         assert!(error.to_string().contains("service `s`"), "{error}");
     }
 }

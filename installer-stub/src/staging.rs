@@ -1,6 +1,5 @@
 //! Filling a release directory: what the actions before the switch have in common.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
@@ -10,11 +9,11 @@ use bundle_format::{Name, RelPath};
 
 use crate::config::{self, Values};
 use crate::error::{Error, Result};
-use crate::host::{Durability, Facts, FileKind, Host};
-use crate::layout::{INCOMPLETE, RELEASE_UNITS, ReleaseLayout, ancestors_below};
+use crate::host::{Facts, FileKind, Host};
+use crate::layout::{INCOMPLETE, RELEASE_STATE, RELEASE_UNITS, ReleaseLayout, ancestors_below};
 use crate::payload::Bundle;
 use crate::plan::Plan;
-use crate::receipt::{Content, Receipt, ReleaseEntry};
+use crate::receipt::{self, Content, Receipt, ReleaseEntry};
 use crate::report::Report;
 use crate::unpack;
 
@@ -25,11 +24,10 @@ pub(crate) struct Staging<'a> {
     external: Option<File>,
     release: ReleaseLayout,
     values: Values,
-    units: Vec<(Name, String)>,
+    scripts: Vec<(Name, String)>,
     receipt: Receipt,
     jobs: usize,
     report: &'a Report<'a>,
-    durability: RefCell<Option<Durability>>,
 }
 
 impl<'a> Staging<'a> {
@@ -47,19 +45,11 @@ impl<'a> Staging<'a> {
             external: bundle.open_external(host)?,
             release: release.clone(),
             values: plan.values.clone(),
-            units: plan.units.clone(),
+            scripts: plan.scripts.clone(),
             receipt: plan.receipt.clone(),
             jobs,
             report,
-            durability: RefCell::new(None),
         })
-    }
-
-    /// Opens the file system of the release before anything is written to it.
-    pub(crate) fn watch_durability(&self, host: &Host) -> Result<()> {
-        self.durability
-            .replace(Some(host.durability(&self.release.directory)?));
-        Ok(())
     }
 
     /// Unpacks the payload into the release directory.
@@ -75,39 +65,60 @@ impl<'a> Staging<'a> {
         })
     }
 
-    /// Writes templates and unit bodies, and applies patches.
+    /// Writes templates and what the services start, applies patches, and keeps what people may change later.
     pub(crate) fn configure(&self, host: &Host) -> Result<()> {
         let release = &self.release.directory;
         config::apply(host, &self.bundle.description().recipe, &self.values, release)?;
         let units = release.join(RELEASE_UNITS);
-        if !self.units.is_empty() {
+        if !self.scripts.is_empty() {
             host.create_missing(&ancestors_below(release, &units), 0o755)?;
         }
-        for (service, text) in &self.units {
-            host.write_new(
-                &units.join(format!("{service}.service")),
-                0o644,
-                &mut text.as_bytes(),
-            )?;
+        for (service, text) in &self.scripts {
+            host.write_new(&units.join(service.as_str()), 0o755, &mut text.as_bytes())?;
         }
         Ok(())
     }
 
-    /// Takes stock of the release, writes the receipt, and makes both durable.
-    pub(crate) fn seal(&self, host: &Host, receipt: &Path) -> Result<()> {
+    /// Keeps what people may change later, takes stock of the release, writes that down, and makes all of it durable.
+    pub(crate) fn seal(&self, host: &Host) -> Result<()> {
+        let state = self.release.directory.join(RELEASE_STATE);
+        host.create_missing(&ancestors_below(&self.release.directory, &state), 0o755)?;
+        self.keep_originals(host)?;
+        let installer = self.bundle.stub(host)?;
+        host.write_new(&self.release.installer(), 0o755, &mut installer.as_slice())?;
         let complete = Receipt {
             release_entries: self.take_stock(host)?,
             ..self.receipt.clone()
         };
-        let durability = self.durability.take();
-        let durability = durability.ok_or_else(|| Error::failed("the release directory was not opened"))?;
-        durability.ensure(host)?;
-        Ok(host.write_new(receipt, 0o644, &mut complete.to_json()?.as_slice())?)
+        let path = self.release.staged_receipt();
+        host.write_new(&path, 0o644, &mut complete.to_json()?.as_slice())?;
+        Ok(host.durability(&self.release.directory)?.ensure(host)?)
     }
 
-    /// The bytes of the installer's trusted copy.
-    pub(crate) fn stub(&self, host: &Host) -> Result<Vec<u8>> {
-        self.bundle.stub(host)
+    fn keep_originals(&self, host: &Host) -> Result<()> {
+        let release = &self.release.directory;
+        let operation = &self.receipt.operation;
+        let mut originals: BTreeSet<RelPath> = operation.managed.iter().cloned().collect();
+        for mutable in &operation.mutable {
+            originals.insert(mutable.clone());
+            for (path, _) in host.walk(&mutable.below(release))? {
+                originals.insert(relative(release, &path)?);
+            }
+        }
+        for path in originals {
+            let place = path.below(release);
+            let facts = host.facts(&place)?;
+            let Some(facts) = facts.filter(|facts| facts.kind == FileKind::File) else {
+                continue;
+            };
+            let original = path.below(&self.release.base());
+            if let Some(parent) = original.parent() {
+                host.create_missing(&ancestors_below(release, parent), 0o755)?;
+            }
+            let content = host.read_regular(&place)?;
+            host.write_new(&original, facts.mode, &mut content.as_slice())?;
+        }
+        Ok(())
     }
 
     /// What lies in the release now. Digests that were proven while unpacking are not computed again.
@@ -151,9 +162,11 @@ impl<'a> Staging<'a> {
             && config::changed(recipe)
                 .iter()
                 .any(|changed| changed.starts_with(path));
+        let top = path.components().next();
         is_parent
             || templates.clone().any(|template| template == path)
-            || (!self.units.is_empty() && path.components().next() == Some(RELEASE_UNITS))
+            || top == Some(RELEASE_STATE)
+            || (!self.scripts.is_empty() && top == Some(RELEASE_UNITS))
     }
 }
 
@@ -175,28 +188,15 @@ fn describe(
     facts: Facts,
     trusted: Option<&Entry>,
 ) -> Result<ReleaseEntry> {
-    let content = match (facts.kind, trusted.map(|entry| &entry.kind)) {
-        (FileKind::Directory, _) => Content::Directory,
-        (FileKind::Symlink, _) => Content::Symlink {
-            target: host.read_link(path)?,
-        },
-        (FileKind::File, Some(EntryKind::File { size, sha256, .. })) => Content::File {
-            size: *size,
-            sha256: *sha256,
-        },
-        (FileKind::File, _) => Content::File {
-            size: facts.size,
-            sha256: host.digest(path)?,
-        },
-        (FileKind::Other, _) => {
-            return Err(Error::failed(format!(
-                "a tool wrote `{relative}`, which is no file"
-            )));
-        }
-    };
-    Ok(ReleaseEntry {
-        path: relative,
-        mode: facts.mode,
-        content,
-    })
+    match trusted.map(|entry| &entry.kind) {
+        Some(EntryKind::File { size, sha256, .. }) if facts.kind == FileKind::File => Ok(ReleaseEntry {
+            path: relative,
+            mode: facts.mode,
+            content: Content::File {
+                size: *size,
+                sha256: *sha256,
+            },
+        }),
+        _ => receipt::entry(host, path, relative, facts),
+    }
 }

@@ -1,13 +1,16 @@
 //! A run that changes the machine: every step announced in the journal first, all of it undone if one fails.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use bundle_format::Digest;
 
 use crate::action::{Action, Closing, Reached};
 use crate::config;
 use crate::error::{Error, ExitCode, Result};
-use crate::host::{DirectoryLock, Host};
+use crate::host::{DirectoryLock, FileSystems, Host, temporary_beside};
 use crate::journal::{self, Begin, Journal, State};
 use crate::layout::{Layout, ancestors_below};
+use crate::payload;
 use crate::report::Report;
 use crate::staging::Staging;
 
@@ -16,6 +19,7 @@ use crate::staging::Staging;
 pub(crate) struct Exclusive {
     layout: Layout,
     directories: Vec<PathBuf>,
+    recovered: bool,
     _lock: DirectoryLock,
 }
 
@@ -50,10 +54,29 @@ impl Exclusive {
         let mut exclusive = Self {
             layout: layout.clone(),
             directories,
+            recovered: false,
             _lock: lock,
         };
-        exclusive.recover(host, report)?;
-        Ok(exclusive)
+        match other_installer(host, layout)? {
+            Some(installer) => {
+                // It takes the lock itself.
+                drop(exclusive);
+                hand_over(host, &installer)?;
+                Self::take(host, layout, report).map(|exclusive| Self {
+                    recovered: true,
+                    ..exclusive
+                })
+            }
+            None => {
+                exclusive.recovered = exclusive.recover(host, report)?;
+                Ok(exclusive)
+            }
+        }
+    }
+
+    /// Whether there was anything to put right.
+    pub(crate) fn recovered(&self) -> bool {
+        self.recovered
     }
 
     /// Directories that had to be made for the state, parents first.
@@ -66,16 +89,27 @@ impl Exclusive {
         host.remove_empty(&self.directories);
     }
 
-    fn recover(&mut self, host: &Host, report: &Report<'_>) -> Result<()> {
+    /// Undoes or finishes what a run that died has left. Says whether there was anything.
+    fn recover(&mut self, host: &Host, report: &Report<'_>) -> Result<bool> {
         let path = self.layout.journal();
         let Some(unfinished) = journal::read(host, &path)? else {
-            // At most a beginning that was cut short.
-            return Ok(host.remove_file(&path)?);
+            // At most a beginning that was cut short, of a run that had made nothing but the state's directory.
+            let begun = host.exists(&path)? || host.exists(&self.layout.journal_installer())?;
+            host.remove_file(&path)?;
+            host.remove_file(&temporary_beside(&self.layout.journal_installer()))?;
+            host.remove_file(&self.layout.journal_installer())?;
+            if begun && self.directories.is_empty() {
+                self.directories.push(self.layout.state());
+            }
+            return Ok(false);
         };
         let Begin { verb, release, .. } = &unfinished.begin;
+        host.turn_deaf();
         // Before anything is touched: they may still be writing.
         host.stop_units(&config::unit(release))?;
         let mut journal = Journal::resume(host, &path)?;
+        let systems =
+            host.open_file_systems(&self.places(&unfinished.begin.actions, &unfinished.begin.closings))?;
         match unfinished.state {
             State::Committed => {
                 report.step(&format!(
@@ -90,6 +124,7 @@ impl Exclusive {
                 undo(host, &mut journal, &unfinished.begin.actions, begun).map_err(|error| {
                     Error::new(ExitCode::UndoIncomplete, "an earlier run could not be undone")
                         .with_lines(&error)
+                        .with_hint("put right what is named above, then run `recover`")
                 })?;
             }
         }
@@ -97,7 +132,8 @@ impl Exclusive {
         if self.directories.is_empty() {
             self.directories = unfinished.begin.directories;
         }
-        journal.close(host)
+        self.end(host, journal, &systems)?;
+        Ok(true)
     }
 
     /// Carries `purpose` out, whole or not at all.
@@ -114,6 +150,7 @@ impl Exclusive {
             actions,
             closings,
         } = purpose;
+        let systems = host.open_file_systems(&self.places(&actions, &closings))?;
         let begin = Begin {
             format_version: 1,
             verb: verb.to_owned(),
@@ -121,49 +158,115 @@ impl Exclusive {
             process: host.process_id(),
             time: host.now(),
             installer: env!("CARGO_PKG_VERSION").to_owned(),
+            installer_sha256: Some(
+                self.keep_installer(host)
+                    .map_err(|error| self.not_begun(host, error))?,
+            ),
             directories: self.directories.clone(),
             actions: actions.clone(),
             closings: closings.clone(),
         };
-        let mut journal = Journal::begin(host, &self.layout.journal(), begin)?;
+        let mut journal = Journal::begin(host, &self.layout.journal(), begin)
+            .map_err(|error| self.not_begun(host, error))?;
         let mut begun = Vec::new();
-        if let Err(error) = forward(host, report, &mut journal, &actions, &mut begun, staging) {
-            return Err(self.back(host, report, journal, &actions, begun, error));
+        let done = forward(host, report, &mut journal, &actions, &mut begun, staging)
+            .and_then(|()| Ok(systems.ensure()?))
+            .and_then(|()| host.check_interrupted())
+            .and_then(|()| journal.committed(host));
+        if let Err(error) = done {
+            return Err(self.back(host, report, journal, &systems, &actions, begun, error));
         }
-        close(host, &closings).map_err(|error| {
-            error.with_code(ExitCode::UndoIncomplete).with_hint(format!(
-                "`{verb}` is done but for its last steps; run the same command again to finish them"
-            ))
-        })?;
-        journal.close(host)
+        host.turn_deaf();
+        close(host, &closings)
+            .and_then(|()| self.end(host, journal, &systems))
+            .map_err(|error| {
+                error.with_code(ExitCode::UndoIncomplete).with_hint(format!(
+                    "`{verb}` is done but for its last steps; run `recover` to finish them"
+                ))
+            })
     }
 
+    /// Puts the installer that runs beside the journal: whoever finds the journal can have it put right, whatever
+    /// became of the stick and of the trusted copy.
+    fn keep_installer(&self, host: &Host) -> Result<Digest> {
+        let installer = payload::own_installer(host)?;
+        host.replace(&self.layout.journal_installer(), 0o700, &mut installer.as_slice())?;
+        Ok(Digest::of(&installer))
+    }
+
+    /// The run could not even be announced.
+    fn not_begun(&self, host: &Host, error: Error) -> Error {
+        let removed = [self.layout.journal(), self.layout.journal_installer()]
+            .iter()
+            .try_for_each(|path| host.remove_file(path));
+        match removed {
+            Ok(()) => error.with_lines("the machine is as it was"),
+            Err(left) => error
+                .with_code(ExitCode::UndoIncomplete)
+                .with_lines(&Error::from(left).for_people()),
+        }
+    }
+
+    /// Nothing is left to do: first all of it is durable, then the journal goes, and last the installer beside it.
+    fn end(&self, host: &Host, journal: Journal, systems: &FileSystems) -> Result<()> {
+        systems.ensure()?;
+        journal.close(host)?;
+        host.remove_file(&self.layout.journal_installer())?;
+        Ok(host.remove_file(&self.layout.starting())?)
+    }
+
+    fn places(&self, actions: &[Action], closings: &[Closing]) -> Vec<PathBuf> {
+        let own = [self.layout.journal()];
+        let changed = actions.iter().filter_map(Action::place);
+        let changed = changed.chain(closings.iter().filter_map(Closing::place)).cloned();
+        own.into_iter().chain(changed).collect()
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of them are the state of the one run that fails"
+    )]
     fn back(
         &self,
         host: &Host,
         report: &Report<'_>,
         mut journal: Journal,
+        systems: &FileSystems,
         actions: &[Action],
         begun: Vec<(usize, Reached)>,
         error: Error,
     ) -> Error {
         report.step("undoing what was done");
         // A second signal must not cut the undo short; a kill can, and then the next run goes on with it.
-        host.forget_interrupt();
-        let started = begun
-            .iter()
-            .any(|(number, _)| matches!(actions.get(*number), Some(Action::StartServices { .. })));
-        let undone = undo(host, &mut journal, actions, begun)
-            .and_then(|()| journal.close(host).map_err(|error| error.to_string()));
+        host.turn_deaf();
+        let began = |test: fn(&Action) -> bool| {
+            begun
+                .iter()
+                .any(|(number, _)| actions.get(*number).is_some_and(test))
+        };
+        let started = began(|action| matches!(action, Action::StartServices { .. }));
+        let stopped = began(|action| matches!(action, Action::StopServices { .. }));
+        let undone = undo(host, &mut journal, actions, begun).and_then(|()| {
+            self.end(host, journal, systems)
+                .map_err(|error| error.for_people())
+        });
         match undone {
-            Ok(()) if started => error.with_lines(
-                "the files of this machine are as they were, but services had been started, and the databases may have been written to",
-            ),
-            Ok(()) => error.with_lines("the machine is as it was"),
+            Ok(()) => {
+                let error = error.with_lines(if started {
+                    "the files of this machine are as they were, but services had been started, and the databases may have been written to"
+                } else {
+                    "the machine is as it was"
+                });
+                if stopped {
+                    error.with_lines("the release before is in use again, and its services run")
+                } else {
+                    error
+                }
+            }
             Err(left) => error
                 .with_code(ExitCode::UndoIncomplete)
                 .with_lines(&format!("and this could not be undone:\n{left}"))
-                .with_hint("put right what is named above, then run the same command again: it goes on undoing"),
+                .with_hint("put right what is named above, then run `recover`: it goes on undoing"),
         }
     }
 }
@@ -193,8 +296,7 @@ fn forward(
         let recorded = journal.outcome(host, number, reached);
         result.and(recorded)?;
     }
-    host.check_interrupted()?;
-    journal.committed(host)
+    Ok(())
 }
 
 /// Undoes in reverse, and keeps going: whatever can be put right is. The error lists what could not.
@@ -231,6 +333,53 @@ fn close(host: &Host, closings: &[Closing]) -> Result<()> {
     closings.iter().try_for_each(|closing| closing.execute(host))
 }
 
+/// The installer that opened the journal, if it is not this one: it alone knows all that it wrote.
+fn other_installer(host: &Host, layout: &Layout) -> Result<Option<PathBuf>> {
+    let Some(sha256) = journal::opened_by(host, &layout.journal())? else {
+        return Ok(None);
+    };
+    if Digest::of(&payload::own_installer(host)?) == sha256 {
+        return Ok(None);
+    }
+    let path = layout.journal_installer();
+    let found = match host.read_regular(&path) {
+        Ok(bytes) => Digest::of(&bytes),
+        Err(error) => return Err(Error::from(error).with_code(ExitCode::UndoIncomplete)),
+    };
+    if found == sha256 {
+        return Ok(Some(path));
+    }
+    Err(Error::new(
+        ExitCode::UndoIncomplete,
+        format!(
+            "the installer that has to put an unfinished run right was changed\n  expected: `{}` with sha256:{sha256}\n     found: sha256:{found}",
+            path.display()
+        ),
+    )
+    .with_hint("take the run file that was being installed, and run its `recover`"))
+}
+
+/// Has another installer put its own run right.
+fn hand_over(host: &Host, installer: &Path) -> Result<()> {
+    let root = host.root().display().to_string();
+    let boot: &[&str] = if host.is_at_boot() { &["--at-boot"] } else { &[] };
+    let arguments: Vec<&str> = ["recover", "--root", &root].iter().chain(boot).copied().collect();
+    match host.run_visibly(installer, &arguments)? {
+        Some(0) => Ok(()),
+        code => Err(Error::new(
+            ExitCode::UndoIncomplete,
+            format!(
+                "`{}` could not put an unfinished run right\n  expected: exit code 0\n     found: {}",
+                installer.display(),
+                code.map_or_else(
+                    || "ended by a signal".to_owned(),
+                    |code| format!("exit code {code}")
+                )
+            ),
+        )),
+    }
+}
+
 fn busy(holder: Option<u32>) -> Error {
     let found = holder.map_or_else(
         || "another process".to_owned(),
@@ -246,7 +395,6 @@ fn busy(holder: Option<u32>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     fn purpose(root: &Path, last: &Path) -> Purpose {
         let directory = |path: &Path| Action::CreateDirectory {
@@ -312,6 +460,7 @@ mod tests {
             process: 1,
             time: 0,
             installer: String::new(),
+            installer_sha256: None,
             directories: Vec::new(),
             actions: purpose.actions,
             closings: purpose.closings,

@@ -4,16 +4,26 @@ mod extract;
 mod install;
 mod list;
 mod plan;
+mod recover;
+mod rollback;
+mod services;
 mod status;
 mod uninstall;
 mod verify;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::action::Action;
 use crate::cli::{Cli, Options, Source, Verb};
 use crate::error::{Error, ExitCode, Result};
-use crate::host::Host;
-use crate::layout::Layout;
+use crate::host::{FileKind, Host};
+use crate::layout::{JOURNAL_INSTALLER, Layout, ancestors_below};
 use crate::payload;
+use crate::plan::Circumstances;
+use crate::receipt;
 use crate::report::Report;
+use crate::service;
 
 /// What every verb works with.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +42,11 @@ pub(crate) fn run(context: Context<'_>, cli: &Cli) -> Result<ExitCode> {
         Some(Verb::Install(source)) => install::run(context, source),
         Some(Verb::Status) => status::run(context),
         Some(Verb::Uninstall { purge }) => uninstall::run(context, *purge),
-        Some(Verb::Plan(source)) => plan::run(context, source),
+        Some(Verb::Start) => services::start(context),
+        Some(Verb::Stop) => services::stop(context),
+        Some(Verb::Rollback) => rollback::run(context),
+        Some(Verb::Recover { .. }) => recover::run(context),
+        Some(Verb::Plan { source, explain }) => plan::run(context, source, *explain),
         Some(Verb::Verify { installed: true, .. }) => verify::installed(context),
         Some(Verb::Verify { source, .. }) => verify::run(context, source),
         Some(Verb::List(source)) => list::run(context, source),
@@ -53,8 +67,13 @@ impl Context<'_> {
             return Ok(bundle.layout(self.host));
         }
         let (_, path) = self.host.open_own_executable()?;
+        // The copy beside a journal lies in the product's own directory.
+        let path = match path.parent() {
+            Some(parent) if path.ends_with(JOURNAL_INSTALLER) => parent.to_owned(),
+            _ => path.with_extension(""),
+        };
         let name = path
-            .file_stem()
+            .file_name()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
@@ -66,6 +85,61 @@ impl Context<'_> {
             .with_hint("use the copy that was installed under `/usr/local/sbin`")
         })?;
         Ok(Layout::new(self.host.root(), &product))
+    }
+
+    /// What plans that need no bundle depend on; `wanted` are the files outside of the release that they may write.
+    fn circumstances<'b>(
+        &'b self,
+        layout: &Layout,
+        installed: &'b receipt::Installed,
+        wanted: &[PathBuf],
+    ) -> Result<Circumstances<'b>> {
+        let host = self.host;
+        let current = installed.current.as_ref();
+        let mut existing = BTreeSet::new();
+        let mut present = BTreeMap::new();
+        let snapshots = layout.all_snapshots();
+        for path in wanted.iter().chain([&snapshots]) {
+            for directory in ancestors_below(host.root(), path) {
+                match host.facts(&directory)?.map(|facts| facts.kind) {
+                    Some(FileKind::Directory) => drop(existing.insert(directory)),
+                    Some(FileKind::File) => drop(present.insert(directory.clone(), host.digest(&directory)?)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(Circumstances {
+            root: host.root(),
+            system: host.is_system(),
+            start: !self.options.no_start,
+            existing,
+            present,
+            made: &[],
+            account_exists: false,
+            keys: &[],
+            site: None,
+            installed: current,
+            others: &installed.others,
+            running: match current {
+                Some(current) if current.registered && host.is_system() => {
+                    service::running(host, &current.services)?
+                }
+                _ => Vec::new(),
+            },
+            bundle: None,
+            overrides: Vec::new(),
+            now: host.now(),
+            operator: host.operator(),
+        })
+    }
+
+    /// Shows what is going to be done to whoever is going to be asked.
+    fn show(&self, actions: &[Action]) {
+        if !self.options.yes {
+            let shown = actions.iter().filter(|action| !action.is_detail());
+            let text: String = shown.map(|action| format!("  {}\n", action.describe())).collect();
+            self.host.tell(&format!("what is going to be done:\n{text}"));
+        }
     }
 
     /// How many threads to use.

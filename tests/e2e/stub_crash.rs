@@ -95,10 +95,16 @@ fn a_killed_run_is_undone_on_the_way_to_a_new_installation() {
         .says("undoing an earlier `install`");
     sandbox.run(&["status"]).expect(0);
     sandbox.run(&["uninstall", "--yes"]).expect(0);
-    assert!(
-        !sandbox.root().join("var").exists(),
+    let left = fs::read_dir(sandbox.root().join("var/lib/servoy-cluster")).expect("the history stays");
+    let left: Vec<_> = left
+        .map(|entry| entry.expect("it is there").file_name())
+        .collect();
+    assert_eq!(
+        left,
+        ["history.jsonl"],
         "also what the killed run had made is gone"
     );
+    assert!(!sandbox.root().join("var/log").exists());
     assert!(!sandbox.root().join("opt/servoy-cluster").exists());
 }
 

@@ -12,3 +12,4 @@ mod stub_prompt;
 mod stub_recipe;
 mod stub_refuse;
 mod stub_support;
+mod stub_upgrade;

@@ -52,13 +52,16 @@ fn templates_patches_tools_and_units_are_rendered_below_the_root() {
     );
     let unit = read("etc/systemd/system/servoy-terracotta.service");
     assert!(
-        unit.contains(&format!("ExecStart={home}/server/start.sh -p 9410\n")),
+        unit.contains(&format!("ExecStart={home}/units/servoy-terracotta\n")),
         "{unit}"
     );
     assert!(unit.contains("RestartForceExitStatus=99\n"), "{unit}");
     assert_eq!(
-        read("opt/servoy-cluster/current/units/servoy-terracotta.service"),
-        unit
+        read("opt/servoy-cluster/current/units/servoy-terracotta"),
+        format!(
+            "#!/bin/sh\n# What servoy-terracotta.service starts in this release.\n\
+             export JAVA_HOME={home}/java\nexec {home}/server/start.sh -p 9410\n"
+        )
     );
 
     sandbox.run(&["verify", "--installed"]).expect(0);

@@ -128,13 +128,6 @@ fn older_bundles_other_sites_and_second_ones_of_a_sequence_are_refused() {
 }
 
 #[test]
-fn another_release_is_not_installed_over_the_one_that_is_there() {
-    let sandbox = Sandbox::new();
-    sandbox.install(&sandbox.run_file("x.run", &small())).expect(0);
-    refused(&sandbox, &small().sequence(2).build(&sandbox.key).bytes, 4).says("uninstall it first");
-}
-
-#[test]
 fn another_platform_is_refused() {
     let sandbox = Sandbox::new();
     let mut fake = small();

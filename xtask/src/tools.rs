@@ -57,7 +57,7 @@ pub(crate) const STRACE: Tool = debian("strace", "strace", "system calls that ar
 pub(crate) const PYTHON: Tool = debian("python3", "python3-pip", "files of the Terracotta lab");
 
 /// What `cargo xtask test` needs besides Rust and a C compiler.
-pub(crate) const FOR_TESTS: [Tool; 15] = [
+pub(crate) const FOR_TESTS: [Tool; 17] = [
     debian("cc", "build-essential", "C parts of the builder"),
     MUSL_GCC,
     AARCH64_GCC,
@@ -78,6 +78,8 @@ pub(crate) const FOR_TESTS: [Tool; 15] = [
         "holding our digests against the stock tool",
     ),
     debian("unshare", "util-linux", "tests on a file system of their own"),
+    debian("debootstrap", "debootstrap", "the files of test machines"),
+    debian("systemd-nspawn", "systemd-container", "booting test machines"),
     debian("mkfs.ext4", "e2fsprogs", "tests on a file system of their own"),
     STRACE,
     Tool {

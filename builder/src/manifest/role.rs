@@ -57,6 +57,8 @@ struct File {
     tools: Vec<Tool>,
     #[serde(default)]
     user: Option<ServiceUser>,
+    #[serde(default)]
+    mutable: Vec<RelPath>,
     #[serde(default, rename = "data")]
     data: Vec<DataDirectory>,
     #[serde(default, rename = "service")]
@@ -163,6 +165,7 @@ fn read(path: &Path, template_directory: &Path) -> Result<RoleRecipe, Vec<Proble
             patches: file.patches,
             tools: file.tools,
             user: file.user,
+            mutable: file.mutable,
             data: file.data,
             services: file.services,
             health: file.health,

@@ -1,37 +1,22 @@
-//! Java properties files, by the rules of `java.util.Properties.load`.
-//!
-//! That method reads bytes as ISO-8859-1, so nothing here minds other bytes. Keys and values are compared as
-//! UTF-16 units, which is what a `\u` escape stands for.
+//! Java properties files: a key is found by the rules of `java.util.Properties.load`.
 
 use super::{Error, Place, Trouble};
+use crate::syntax::properties::{LogicalLine, MALFORMED_ESCAPE, append, continues_at_end, logical_lines};
 
 /// The places whose key is `key`.
 pub(super) fn find(content: &[u8], key: &str, value: &str) -> Result<Vec<Place>, Trouble> {
-    let key: Vec<u16> = key.encode_utf16().collect();
+    let key = units(key);
+    let value = units(value);
     let mut places = Vec::new();
     for line in logical_lines(content) {
-        let split = line.split();
-        let Some(found) = decode(split.key.iter().map(|(byte, _)| *byte)) else {
-            // Java would not load a file with such a key at all.
-            return Err(unclear_escape(&line));
-        };
-        if found != key {
+        // Java would not load a file with such a key at all.
+        if line.key().ok_or_else(|| malformed(&line))? != key {
             continue;
         }
-        let Some(current) = decode(split.value.iter().map(|(byte, _)| *byte)) else {
-            return Err(unclear_escape(&line));
-        };
-        let start = split
-            .value
-            .first()
-            .map_or(split.end_of_separator, |(_, offset)| *offset);
-        let mut replacement = Vec::new();
-        if !split.separated && !value.is_empty() {
-            replacement.push(b'=');
-        }
-        replacement.extend(escape_value(value));
+        let current = line.value().ok_or_else(|| malformed(&line))?;
+        let (range, replacement) = line.with_value(&value);
         places.push(Place {
-            range: start..line.end,
+            range,
             current: Some(String::from_utf16_lossy(&current)),
             replacement,
         });
@@ -50,228 +35,16 @@ pub(super) fn add(content: &[u8], key: &str, value: &str) -> Result<Vec<u8>, Err
     if key.is_empty() || key.chars().any(char::is_control) {
         return refuse("a key must have at least one character and no control characters");
     }
-    if logical_lines(content)
-        .last()
-        .is_some_and(|line| line.continues_at_end)
-    {
+    if continues_at_end(content) {
         return refuse("the last line of the file ends in a backslash, so what follows would belong to it");
     }
-    let ending = line_ending(content);
-    let mut added = content.to_vec();
-    if !matches!(content.last(), None | Some(b'\n' | b'\r')) {
-        added.extend_from_slice(ending);
-    }
-    added.extend(escape_key(key));
-    added.push(b'=');
-    added.extend(escape_value(value));
-    added.extend_from_slice(ending);
-    Ok(added)
+    Ok(append(content, &units(key), &units(value)))
 }
 
-fn unclear_escape(line: &LogicalLine) -> Trouble {
-    let offset = line.bytes.first().map_or(line.end, |(_, offset)| *offset);
-    let reason = "it has `\\u` without four hexadecimal digits, which Java refuses to load";
-    Trouble::Unclear(offset, reason.to_owned())
+fn units(text: &str) -> Vec<u16> {
+    text.encode_utf16().collect()
 }
 
-fn line_ending(content: &[u8]) -> &'static [u8] {
-    let first = content.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-    match first.and_then(|at| content.get(at..)) {
-        Some([b'\r', b'\n', ..]) => b"\r\n",
-        Some([b'\r', ..]) => b"\r",
-        _ => b"\n",
-    }
-}
-
-/// A key with its value, however many lines of the file it goes over.
-struct LogicalLine {
-    /// Its bytes with their offsets, without line ends, continuations and the blanks in front of each line.
-    bytes: Vec<(u8, usize)>,
-    /// The offset of the line end behind it, or of the end of the file.
-    end: usize,
-    /// Whether the file ends where it says that another line follows.
-    continues_at_end: bool,
-}
-
-struct Split<'a> {
-    key: &'a [(u8, usize)],
-    value: &'a [(u8, usize)],
-    /// The offset behind the key and whatever separates it from a value.
-    end_of_separator: usize,
-    /// Whether there is a separator.
-    separated: bool,
-}
-
-impl LogicalLine {
-    fn split(&self) -> Split<'_> {
-        let mut escaped = false;
-        let key_length = self
-            .bytes
-            .iter()
-            .take_while(|(byte, _)| {
-                let ends = !escaped && (is_blank(*byte) || matches!(byte, b'=' | b':'));
-                escaped = *byte == b'\\' && !escaped;
-                !ends
-            })
-            .count();
-        let (key, rest) = self.bytes.split_at(key_length);
-        let mut sign_seen = false;
-        let separator_length = rest
-            .iter()
-            .take_while(|(byte, _)| {
-                // Blanks, with at most one sign among them: a second one begins the value.
-                let sign = matches!(byte, b'=' | b':') && !sign_seen;
-                sign_seen |= sign;
-                sign || is_blank(*byte)
-            })
-            .count();
-        let (separator, value) = rest.split_at(separator_length);
-        let last = separator.last().or(key.last());
-        Split {
-            key,
-            value,
-            end_of_separator: last.map_or(self.end, |(_, offset)| offset + 1),
-            separated: !separator.is_empty(),
-        }
-    }
-}
-
-const fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | 0x0c)
-}
-
-fn logical_lines(content: &[u8]) -> impl Iterator<Item = LogicalLine> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        while at < content.len() {
-            if let Some(line) = next_logical_line(content, &mut at) {
-                return Some(line);
-            }
-        }
-        None
-    })
-}
-
-/// Reads one logical line from `at` on; `None` for a blank line or a comment.
-fn next_logical_line(content: &[u8], at: &mut usize) -> Option<LogicalLine> {
-    let mut bytes: Vec<(u8, usize)> = Vec::new();
-    skip_blanks(content, at);
-    let comment = matches!(content.get(*at), Some(b'#' | b'!'));
-    let mut escaped = false;
-    while let Some(&byte) = content.get(*at) {
-        if matches!(byte, b'\n' | b'\r') {
-            let end = *at;
-            skip_line_end(content, at);
-            if comment || (bytes.is_empty() && !escaped) {
-                return None;
-            }
-            if !escaped {
-                return Some(LogicalLine {
-                    bytes,
-                    end,
-                    continues_at_end: false,
-                });
-            }
-            escaped = false;
-            bytes.pop();
-            skip_blanks(content, at);
-            if *at == content.len() {
-                return Some(LogicalLine {
-                    bytes,
-                    end: *at,
-                    continues_at_end: true,
-                });
-            }
-            continue;
-        }
-        bytes.push((byte, *at));
-        escaped = byte == b'\\' && !escaped;
-        *at += 1;
-    }
-    if comment || bytes.is_empty() {
-        return None;
-    }
-    if escaped {
-        bytes.pop();
-    }
-    Some(LogicalLine {
-        bytes,
-        end: *at,
-        continues_at_end: escaped,
-    })
-}
-
-fn skip_blanks(content: &[u8], at: &mut usize) {
-    while content.get(*at).copied().is_some_and(is_blank) {
-        *at += 1;
-    }
-}
-
-fn skip_line_end(content: &[u8], at: &mut usize) {
-    let length = match content.get(*at..) {
-        Some([b'\r', b'\n', ..]) => 2,
-        _ => 1,
-    };
-    *at += length;
-}
-
-/// The UTF-16 units that escaped bytes stand for, or `None` if an escape is malformed.
-fn decode(bytes: impl Iterator<Item = u8>) -> Option<Vec<u16>> {
-    let mut units = Vec::new();
-    let mut bytes = bytes;
-    while let Some(byte) = bytes.next() {
-        if byte != b'\\' {
-            units.push(u16::from(byte));
-            continue;
-        }
-        match bytes.next() {
-            Some(b'u') => {
-                let mut unit = 0;
-                for _ in 0..4 {
-                    let digit = char::from(bytes.next()?).to_digit(16)?;
-                    unit = unit << 4 | u16::try_from(digit).ok()?;
-                }
-                units.push(unit);
-            }
-            Some(b't') => units.push(0x09),
-            Some(b'n') => units.push(0x0a),
-            Some(b'r') => units.push(0x0d),
-            Some(b'f') => units.push(0x0c),
-            Some(other) => units.push(u16::from(other)),
-            None => {}
-        }
-    }
-    Some(units)
-}
-
-fn escape_value(value: &str) -> Vec<u8> {
-    // Only in front could these be taken for a separator or be skipped.
-    let leading = value.starts_with([' ', '=', ':']);
-    let prefix: &[u8] = if leading { b"\\" } else { b"" };
-    let mut escaped = prefix.to_vec();
-    escaped.extend(escape(value, |byte| byte == b'\\'));
-    escaped
-}
-
-fn escape_key(key: &str) -> Vec<u8> {
-    escape(key, |byte| {
-        matches!(byte, b'\\' | b' ' | b'=' | b':' | b'#' | b'!')
-    })
-}
-
-/// Escapes what is not ASCII too: the file may be read as ISO-8859-1 or as UTF-8.
-fn escape(text: &str, special: impl Fn(u8) -> bool) -> Vec<u8> {
-    let mut escaped = Vec::with_capacity(text.len());
-    for unit in text.encode_utf16() {
-        match u8::try_from(unit) {
-            Ok(byte) if byte.is_ascii() => {
-                if special(byte) {
-                    escaped.push(b'\\');
-                }
-                escaped.push(byte);
-            }
-            _ => escaped.extend(format!("\\u{unit:04X}").into_bytes()),
-        }
-    }
-    escaped
+fn malformed(line: &LogicalLine) -> Trouble {
+    Trouble::Unclear(line.offset(), MALFORMED_ESCAPE.to_owned())
 }

@@ -1,11 +1,11 @@
 //! XML files: a parser says where a value lies, and only those bytes are changed.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use roxmltree::{Document, Node};
 
 use super::{Place, Trouble};
+use crate::syntax::xml::{Encoding, UNKNOWN_ENCODING, with_content};
 
 /// The attribute `attribute` of every element at `element`.
 pub(super) fn find_attribute(
@@ -25,7 +25,7 @@ pub(super) fn find_attribute(
         places.extend(found.map(|found| Place {
             range: found.range_value(),
             current: Some(found.value().to_owned()),
-            replacement: escape(value),
+            replacement: escape(value).into_bytes(),
         }));
     }
     Ok(places)
@@ -49,23 +49,11 @@ fn readable(content: &[u8]) -> Result<Cow<'_, str>, Trouble> {
     if let Ok(text) = std::str::from_utf8(content) {
         return Ok(Cow::Borrowed(text));
     }
-    let declaration: String = content
-        .iter()
-        .take_while(|byte| **byte != b'>')
-        .take(200)
-        .map(|byte| char::from(*byte).to_ascii_lowercase())
-        .collect();
-    if declaration.starts_with("<?xml")
-        && ["iso-8859-", "windows-125"]
-            .iter()
-            .any(|name| declaration.contains(name))
-    {
+    if Encoding::declared(content).is_single_byte() {
         let mask = |byte: &u8| if byte.is_ascii() { char::from(*byte) } else { '_' };
         return Ok(Cow::Owned(content.iter().map(mask).collect()));
     }
-    Err(Trouble::Unreadable(
-        "the file is neither UTF-8 nor declared as one of ISO-8859 or windows-125x".to_owned(),
-    ))
+    Err(Trouble::Unreadable(UNKNOWN_ENCODING.to_owned()))
 }
 
 /// Document type declarations are refused: what they define could stand anywhere in a value.
@@ -115,7 +103,10 @@ fn text_place(text: &str, node: Node<'_, '_>, value: &str) -> Result<Place, Trou
     let replacement = escape(value);
     let mut children = node.children();
     let (range, current, replacement) = match (children.next(), children.next()) {
-        (None, _) => return Ok(empty_place(source, &whole, replacement)),
+        (None, _) => {
+            let (range, replacement) = with_content(node, &replacement);
+            (range, Some(String::new()), replacement)
+        }
         (Some(child), None) if child.is_text() => {
             (child.range(), child.text().map(str::to_owned), replacement)
         }
@@ -124,34 +115,13 @@ fn text_place(text: &str, node: Node<'_, '_>, value: &str) -> Result<Place, Trou
     Ok(Place {
         range,
         current,
-        replacement,
+        replacement: replacement.into_bytes(),
     })
-}
-
-/// `<a/>` has to be opened first; `<a></a>` has room between its tags.
-fn empty_place(source: &str, whole: &Range<usize>, replacement: Vec<u8>) -> Place {
-    let (range, replacement) = if let Some(tag) = source.strip_suffix("/>") {
-        let name = tag
-            .trim_start_matches('<')
-            .split(|c: char| c.is_ascii_whitespace())
-            .next()
-            .unwrap_or_default();
-        let opened = [b">", replacement.as_slice(), b"</", name.as_bytes(), b">"].concat();
-        (whole.end - 2..whole.end, opened)
-    } else {
-        let closing = source.len() - source.rfind("</").unwrap_or(source.len());
-        (whole.end - closing..whole.end - closing, replacement)
-    };
-    Place {
-        range,
-        current: Some(String::new()),
-        replacement,
-    }
 }
 
 /// Escapes for text and for either kind of quote. Characters beyond ASCII become references, which are right in
 /// whatever encoding the file has.
-fn escape(value: &str) -> Vec<u8> {
+fn escape(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for character in value.chars() {
         match character {
@@ -164,5 +134,5 @@ fn escape(value: &str) -> Vec<u8> {
             other => escaped.push_str(&format!("&#x{:X};", u32::from(other))),
         }
     }
-    escaped.into_bytes()
+    escaped
 }

@@ -50,6 +50,8 @@ pub(super) fn set_file_mode(_file: &File, _mode: u32) -> io::Result<()> {
     Ok(())
 }
 
+pub(super) fn refuse_links(_options: &mut OpenOptions) {}
+
 pub(super) fn create_privately(_options: &mut OpenOptions) {}
 
 pub(super) fn symlink(_target: &str, _link: &Path) -> io::Result<()> {
@@ -78,6 +80,21 @@ impl Host {
     /// Whether this process may write to a directory.
     pub(crate) fn may_write(&self, _directory: &Path) -> bool {
         true
+    }
+
+    /// Copies a tree.
+    pub(crate) fn copy_tree(&self, from: &Path, _to: &Path) -> crate::error::Result<()> {
+        Ok(trying("copy", from, not_supported())?)
+    }
+
+    /// Gives a tree to an account.
+    pub(crate) fn give_tree_to(&self, path: &Path, _account: &str) -> crate::error::Result<()> {
+        Ok(trying("change the owner of", path, not_supported())?)
+    }
+
+    /// Opens the file systems of `places`.
+    pub(crate) fn open_file_systems(&self, _places: &[std::path::PathBuf]) -> Result<FileSystems, HostError> {
+        Ok(FileSystems)
     }
 
     /// Gives a path to an account.
@@ -117,6 +134,17 @@ pub(crate) struct Durability;
 impl Durability {
     /// Makes everything written since durable.
     pub(crate) fn ensure(&self, _host: &Host) -> Result<(), HostError> {
+        Ok(())
+    }
+}
+
+/// The file systems that a run writes to.
+#[derive(Debug)]
+pub(crate) struct FileSystems;
+
+impl FileSystems {
+    /// Makes everything written since durable.
+    pub(crate) fn ensure(&self) -> Result<(), HostError> {
         Ok(())
     }
 }

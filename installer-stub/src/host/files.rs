@@ -111,6 +111,39 @@ impl Host {
         }
     }
 
+    /// The text of a file that may hold anything, or `None` if there is no such file.
+    pub(crate) fn read_lossy_if_there(&self, path: &Path) -> Result<Option<String>> {
+        match self.read(path) {
+            Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The bytes of a regular file; a link is not followed but refused.
+    pub(crate) fn read_regular(&self, path: &Path) -> Result<Vec<u8>> {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        unix::refuse_links(&mut options);
+        let mut file = trying("open", path, options.open(path))?;
+        if !trying("look at", path, file.metadata())?.is_file() {
+            return trying("open", path, Err(io::Error::other("not a regular file")));
+        }
+        let mut bytes = Vec::new();
+        trying("read", path, file.read_to_end(&mut bytes))?;
+        Ok(bytes)
+    }
+
+    /// Gives a file a second name, so that replacing it loses nothing. A name that a run which was cut short left is
+    /// the right one: the file was not replaced before it was there.
+    pub(crate) fn link_beside(&self, path: &Path, aside: &Path) -> Result<()> {
+        if !self.exists(aside)? {
+            trying("keep", path, fs::hard_link(path, aside))?;
+            self.sync_parent(aside)?;
+        }
+        Ok(())
+    }
+
     /// The digest of a file's bytes.
     pub(crate) fn digest(&self, path: &Path) -> Result<Digest> {
         let mut file = trying("open", path, File::open(path))?;

@@ -5,7 +5,7 @@
 //! leaves its group is found by that, see [`super::holders`].
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -111,6 +111,17 @@ impl Host {
         self.end(&mut child, &program.name)?;
         self.end_strays();
         Ok(Finished::new(waited?.code(), &output.finish()))
+    }
+
+    /// Runs another installer to its end, seen by whoever watches this one. `None` if a signal ended it.
+    pub(crate) fn run_visibly(&self, executable: &Path, arguments: &[&str]) -> Result<Option<i32>> {
+        let status = Command::new(executable)
+            .args(arguments)
+            .status()
+            .map_err(|source| {
+                Error::failed(format!("cannot run `{}`", executable.display())).with_source(source)
+            })?;
+        Ok(status.code())
     }
 
     fn run_as(&self, command: &mut Command, user: &Name) -> Result<()> {

@@ -16,7 +16,7 @@ use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal};
 
 use super::holders::{self, Held, LockId};
-use super::{FileSystem, Host, HostError, trying};
+use super::{FileSystem, Host, HostError, Patience, trying};
 
 pub(super) fn watch_signals(flag: &Arc<AtomicBool>) -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -61,6 +61,11 @@ pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 
 pub(super) fn set_file_mode(file: &File, mode: u32) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode))
+}
+
+pub(super) fn refuse_links(options: &mut OpenOptions) {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    options.custom_flags(i32::try_from(flags.bits()).expect("flags of the kernel are small"));
 }
 
 pub(super) fn create_privately(options: &mut OpenOptions) {
@@ -120,6 +125,39 @@ impl Host {
     /// Whether this process may write to a directory; false on a read-only file system too.
     pub(crate) fn may_write(&self, directory: &Path) -> bool {
         rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_ok()
+    }
+
+    /// Copies a tree with owners, modes, times and links, by the operating system's own program.
+    pub(crate) fn copy_tree(&self, from: &Path, to: &Path) -> crate::error::Result<()> {
+        let (from, to) = (from.display().to_string(), to.display().to_string());
+        let patience = Patience::UntilInterrupted(Duration::from_secs(24 * 3600));
+        self.run_system_with("cp", &["--archive", "--reflink=auto", "--", &from, &to], patience)
+            .map(drop)
+    }
+
+    /// Gives everything at and below a path to an account and its group of the same name; links are not followed.
+    pub(crate) fn give_tree_to(&self, path: &Path, account: &str) -> crate::error::Result<()> {
+        let path = path.display().to_string();
+        let owner = format!("{account}:");
+        let arguments = ["--recursive", "--no-dereference", "-P", &owner, "--", &path];
+        self.run_system("chown", &arguments).map(drop)
+    }
+
+    /// Opens the file systems that `places`, or their nearest existing parents, lie on, each once, before anything is
+    /// written to them.
+    pub(crate) fn open_file_systems(&self, places: &[PathBuf]) -> Result<FileSystems, HostError> {
+        let mut handles: Vec<(u64, PathBuf, File)> = Vec::new();
+        for place in places {
+            let Some(existing) = place.ancestors().skip(1).find(|above| above.is_dir()) else {
+                continue;
+            };
+            let device = trying("look at", existing, fs::metadata(existing))?.dev();
+            if !handles.iter().any(|(known, ..)| *known == device) {
+                let handle = trying("open", existing, File::open(existing))?;
+                handles.push((device, existing.to_owned(), handle));
+            }
+        }
+        Ok(FileSystems { handles })
     }
 
     /// Gives a path to an account and its group of the same name.
@@ -274,6 +312,22 @@ impl Durability {
             }
         }
         trying("sync", &self.directory, self.handle.sync_all())
+    }
+}
+
+/// The file systems that a run writes to.
+#[derive(Debug)]
+pub(crate) struct FileSystems {
+    handles: Vec<(u64, PathBuf, File)>,
+}
+
+impl FileSystems {
+    /// Makes everything written to them since they were opened durable. Never retried, see [`Durability::ensure`].
+    pub(crate) fn ensure(&self) -> Result<(), HostError> {
+        for (_, path, handle) in &self.handles {
+            trying("sync", path, rustix::fs::syncfs(handle).map_err(io::Error::from))?;
+        }
+        Ok(())
     }
 }
 

@@ -33,14 +33,19 @@ pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
 fn install(context: Context<'_>, bundle: &Bundle, exclusive: &Exclusive) -> Result<ExitCode> {
     let Context { host, report, .. } = context;
     let prepared = Prepared::new(context, bundle, exclusive.directories())?;
-    if let Some(installed) = prepared.installed.as_ref().filter(|_| prepared.is_installed()) {
+    if let Some(installed) = prepared
+        .installed
+        .current
+        .as_ref()
+        .filter(|_| prepared.is_installed())
+    {
         return already_installed(context, installed);
     }
     preflight::tell(report, &prepared.problems)?;
     preflight::judge(&prepared.problems)?;
     let plan = prepared.plan()?;
     if !context.options.yes {
-        host.tell(&table(bundle, prepared.member, &plan));
+        host.tell(&table(bundle, prepared.member, &plan, false));
     }
     context.confirm("install?")?;
     bundle.verify_stub()?;

@@ -1,11 +1,10 @@
 //! `plan`: what `install` would do, touching nothing.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use bundle_format::{Identity, index};
 
-use crate::action;
+use crate::action::account;
 use crate::cli::Source;
 use crate::error::{ExitCode, Result};
 use crate::journal;
@@ -14,17 +13,17 @@ use crate::layout::{Layout, ReleaseLayout};
 use crate::payload::{self, Bundle};
 use crate::plan::{self, Circumstances, Plan, Subject};
 use crate::preflight::{self, Problem};
-use crate::receipt::{self, Receipt};
+use crate::receipt::{self, Installed};
 use crate::report::{Audience, size};
 use crate::verbs::Context;
 
 /// Shows what `install` would do with the bundle of `source`.
-pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
+pub(super) fn run(context: Context<'_>, source: &Source, explain: bool) -> Result<ExitCode> {
     preflight::judge(&preflight::check_root(context.host)?)?;
     let bundle = payload::open(context.host, source, context.options)?;
     let prepared = Prepared::new(context, &bundle, &[])?;
     let plan = prepared.plan()?;
-    let mut text = table(&bundle, prepared.member, &plan);
+    let mut text = table(&bundle, prepared.member, &plan, explain);
     if let Some(unfinished) = journal::read(context.host, &prepared.layout.journal())? {
         text.push_str(&format!(
             "first, an earlier `{}` of {} that did not finish would be put right\n",
@@ -66,7 +65,7 @@ pub(super) struct Prepared<'a> {
     pub(super) layout: Layout,
     pub(super) release: ReleaseLayout,
     pub(super) member: Option<&'a index::Host>,
-    pub(super) installed: Option<Receipt>,
+    pub(super) installed: Installed,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -77,7 +76,10 @@ impl<'a> Prepared<'a> {
         let layout = bundle.layout(host);
         let installed = receipt::installed(host, &layout)?;
         // Whoever this machine was told to be, it still is.
-        let known = installed.as_ref().and_then(|installed| installed.host.as_deref());
+        let known = installed
+            .current
+            .as_ref()
+            .and_then(|current| current.host.as_deref());
         let named = context.options.host.as_deref().or(known);
         let mut prepared = Self {
             context,
@@ -97,7 +99,7 @@ impl<'a> Prepared<'a> {
         let findings = preflight::look(host, prepared.subject())?;
         prepared.problems = preflight::problems(
             prepared.subject(),
-            prepared.installed.as_ref(),
+            prepared.installed.newest(),
             &findings,
             &context.options.allow,
         );
@@ -106,7 +108,7 @@ impl<'a> Prepared<'a> {
 
     /// Whether exactly this bundle is installed.
     pub(super) fn is_installed(&self) -> bool {
-        let installed = self.installed.as_ref();
+        let installed = self.installed.current.as_ref();
         installed.is_some_and(|installed| installed.identity == self.identity)
     }
 
@@ -134,20 +136,12 @@ impl<'a> Prepared<'a> {
         let system = host.is_system();
         let account = self.bundle.description().recipe.user.as_ref();
         let account_exists = match account {
-            Some(account) if system => action::account_exists(host, account.name.as_str())?,
+            Some(account) if system => account::exists(host, &account.name)?,
             _ => false,
         };
-        let mut existing = BTreeSet::new();
-        for directory in plan::directories(self.subject(), host.root()) {
-            if host.exists(&directory)? {
-                existing.insert(directory);
-            }
-        }
+        let current = self.installed.current.as_ref();
+        let wanted = plan::wanted(self.subject(), current);
         let circumstances = Circumstances {
-            root: host.root(),
-            system,
-            start: !self.context.options.no_start,
-            existing,
             made: self.made,
             account_exists,
             // A host's keyring is pinned once, at its first install.
@@ -156,15 +150,21 @@ impl<'a> Prepared<'a> {
                 None => &self.bundle.vouched,
             },
             site: self.site(),
-            now: host.now(),
-            operator: host.operator(),
+            bundle: Some(self.bundle.file_name()),
+            overrides: preflight::overridden(&self.problems)
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            ..self
+                .context
+                .circumstances(&self.layout, &self.installed, &wanted)?
         };
         plan::plan(self.subject(), &circumstances)
     }
 }
 
 /// A plan, for people.
-pub(super) fn table(bundle: &Bundle, member: Option<&index::Host>, plan: &Plan) -> String {
+pub(super) fn table(bundle: &Bundle, member: Option<&index::Host>, plan: &Plan, explain: bool) -> String {
     let description = bundle.description();
     let mut text = String::new();
     let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<10} {value}\n"));
@@ -194,6 +194,9 @@ pub(super) fn table(bundle: &Bundle, member: Option<&index::Host>, plan: &Plan) 
     text.push_str("\nwhat is going to be done:\n");
     for action in plan.actions.iter().filter(|action| !action.is_detail()) {
         text.push_str(&format!("  {}\n", action.describe()));
+        if explain {
+            text.push_str(&format!("      because {}\n", action.explain()));
+        }
     }
     text
 }

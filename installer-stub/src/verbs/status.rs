@@ -3,11 +3,12 @@
 use bundle_format::Fingerprint;
 
 use crate::date::date;
+use crate::drift::{self, Depth, Drift};
 use crate::error::{ExitCode, Result};
 use crate::journal;
 use crate::keyring;
 use crate::layout::Layout;
-use crate::receipt::{self, Depth, Drift, Receipt};
+use crate::receipt::{self, Receipt};
 use crate::service;
 use crate::verbs::Context;
 
@@ -17,7 +18,7 @@ pub(super) fn run(context: Context<'_>) -> Result<ExitCode> {
     let layout = context.installed_layout()?;
     let site = keyring::site(host, &layout)?;
     let unfinished = journal::read(host, &layout.journal())?;
-    let receipt = receipt::installed(host, &layout)?;
+    let receipt = receipt::installed(host, &layout)?.last();
     let health = match &receipt {
         Some(receipt) => Health::of(context, &layout, receipt)?,
         None => Health::default(),
@@ -75,7 +76,7 @@ impl Health {
             }
         }
         Ok(Self {
-            drift: receipt::drift(context.host, layout, receipt, Depth::Quick)?,
+            drift: drift::drift(context.host, layout, receipt, Depth::Quick)?,
             services,
         })
     }

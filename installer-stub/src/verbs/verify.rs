@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bundle_format::PublicKey;
 
 use crate::cli::Source;
+use crate::drift::{self, Depth};
 use crate::error::{Error, ExitCode, Result};
 use crate::payload;
-use crate::receipt::{self, Depth};
+use crate::receipt;
 use crate::report::size;
 use crate::verbs::Context;
 
@@ -79,14 +80,14 @@ pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
 /// Checks every installed file against the receipt.
 pub(super) fn installed(context: Context<'_>) -> Result<ExitCode> {
     let layout = context.installed_layout()?;
-    let Some(receipt) = receipt::installed(context.host, &layout)? else {
+    let Some(receipt) = receipt::installed(context.host, &layout)?.last() else {
         context.report.data(
             "nothing is installed\n",
             &serde_json::json!({"event": "verified", "installed": false}),
         )?;
         return Ok(ExitCode::Done);
     };
-    let drift = receipt::drift(context.host, &layout, &receipt, Depth::Full)?;
+    let drift = drift::drift(context.host, &layout, &receipt, Depth::Full)?;
     let mut text = String::new();
     for drift in &drift {
         text.push_str(&format!(

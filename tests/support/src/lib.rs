@@ -4,6 +4,8 @@ mod bundle;
 mod ended;
 pub mod faulty_server;
 mod key;
+#[cfg(target_os = "linux")]
+pub mod machine;
 mod plant;
 #[cfg(unix)]
 mod snapshot;

@@ -55,6 +55,8 @@ fn written_time(path: &str) -> Option<&'static str> {
     let parent = path.parent()?.file_name()?;
     match path.file_name()?.to_str()? {
         name if name.ends_with(".json") && parent == "receipts" => Some("installed_at"),
+        // What the release itself keeps of its receipt.
+        "receipt.json" if parent == "state" => Some("installed_at"),
         "history.jsonl" => Some("time"),
         _ => None,
     }

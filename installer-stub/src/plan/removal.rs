@@ -1,0 +1,116 @@
+//! Taking a product off the machine. Everything is moved aside first, so that a failure can put it back.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::Circumstances;
+use super::history;
+use super::steps::Steps;
+use crate::action::{Action, Closing};
+use crate::error::Result;
+use crate::host::Host;
+use crate::layout::{Layout, ancestors_below};
+use crate::receipt::{Installed, Receipt};
+
+/// Works out what it takes to remove every release, and data and logs too if `purge`. What is gone already is skipped.
+pub(crate) fn removal(
+    host: &Host,
+    layout: &Layout,
+    installed: &Installed,
+    purge: bool,
+    circumstances: &Circumstances<'_>,
+) -> Result<(Vec<Action>, Vec<Closing>)> {
+    let mut steps = Steps::new(circumstances);
+    let receipts: Vec<&Receipt> = installed.current.iter().chain(&installed.others).collect();
+    let Some(last) = receipts.first() else {
+        return Ok((Vec::new(), Vec::new()));
+    };
+    let registered = last.registered && circumstances.system;
+    if registered {
+        steps.actions.push(Action::StopServices {
+            services: circumstances.running.clone(),
+            checks: last.operation.health.clone(),
+            flag: layout.starting(),
+        });
+        steps.actions.push(Action::ReloadUnits);
+        let mut services = last.services.clone();
+        services.push(layout.recover_service());
+        steps.actions.push(Action::UnregisterServices { services });
+    }
+    let mut last_path: Option<PathBuf> = None;
+    for path in paths(layout, &receipts, purge) {
+        // What lies in another directory goes with it, which comes right before.
+        let goes_along = last_path.as_ref().is_some_and(|above| path.starts_with(above));
+        if !goes_along && host.exists(&path)? {
+            steps.set_aside(path.clone());
+            last_path = Some(path);
+        }
+    }
+    let mut closings = steps.cleaning();
+    if registered {
+        closings.push(Closing::ReloadServices);
+    }
+    if let Some(name) = receipts.iter().find_map(|receipt| receipt.account.clone()) {
+        closings.push(Closing::RemoveAccount { name });
+    }
+    closings.push(if purge {
+        Closing::Remove {
+            path: layout.history(),
+        }
+    } else {
+        history(layout, circumstances, "uninstall", last)
+    });
+    Ok((steps.actions, closings))
+}
+
+fn paths(layout: &Layout, receipts: &[&Receipt], purge: bool) -> BTreeSet<PathBuf> {
+    let mut paths = BTreeSet::new();
+    for receipt in receipts {
+        let release = receipt.release_layout(layout);
+        // A link that leads elsewhere is not ours, and then there is no release in use.
+        if receipts.first().is_some_and(|first| first == receipt) {
+            paths.insert(release.current);
+        }
+        paths.insert(release.directory);
+        paths.insert(layout.snapshots(&receipt.release));
+        paths.extend(receipt.files.iter().map(|file| file.path.clone()));
+        if purge {
+            paths.extend(receipt.data.iter().cloned());
+        }
+    }
+    paths.insert(layout.receipts());
+    if purge {
+        paths.insert(layout.log());
+        paths.insert(layout.all_snapshots());
+    }
+    paths
+}
+
+/// Removes the directories that the installer made and that are empty now; returns those that hold something
+/// which is neither key nor data.
+pub(crate) fn remove_directories(host: &Host, layout: &Layout, installed: &Installed) -> Vec<PathBuf> {
+    let kept = [layout.configuration(), layout.keyring()];
+    let mut directories = BTreeSet::new();
+    for receipt in installed.current.iter().chain(&installed.others) {
+        let release = receipt.release_layout(layout);
+        directories.extend(receipt.directories.iter().cloned());
+        directories.extend([
+            layout.state(),
+            layout.receipts(),
+            layout.log(),
+            layout.snapshots(&receipt.release),
+            release.prefix,
+            release.releases,
+        ]);
+        // An earlier installation made these if this one did not; only empty ones go.
+        for data in &receipt.data {
+            directories.extend(ancestors_below(&layout.state(), data));
+            directories.extend(ancestors_below(&layout.log(), data));
+        }
+    }
+    let left = host.remove_empty(&Vec::from_iter(directories));
+    left.into_iter()
+        .filter(|path| !kept.contains(path))
+        .filter(|path| !kept.iter().any(|kept| kept.starts_with(path)))
+        .collect()
+}

@@ -1,0 +1,103 @@
+//! A first installation: it runs, it comes back after a reboot, it can be taken away, and it leaves no trace if its
+//! services do not become well.
+
+use std::time::Duration;
+
+use test_support::Snapshot;
+use test_support::machine::Signal;
+
+use crate::plant::{ILL, LOG, Node, assert_same, install, release, release_that_stays_ill};
+
+const SERVICES: [&str; 2] = ["servoy-terracotta", "servoy-node"];
+
+#[test]
+fn services_run_after_installing_and_after_a_reboot_and_go_with_all_else() {
+    let mut node = Node::new();
+    node.machine.run(&["ls", "/sys/class/net"]).expect(0).says("lo\n");
+    let before = node.state();
+
+    node.install(&release(1)).expect(0).says("installed plant-1-");
+    node.installed(&["status"]).expect(0).says("servoy-node: active");
+    assert_eq!(node.times_ready(1), 1, "the installer waited for it");
+    let log = node.machine.read(LOG).expect("the node wrote it");
+    assert!(log.contains("release 1 starts as servoy\n"), "{log}");
+    node.install(&release(1)).expect(0).says("already installed");
+
+    node.machine.reboot();
+    node.machine
+        .wait_until("the node to be ready again", |_| node.times_ready(1) == 2);
+    assert!(SERVICES.iter().all(|service| node.runs(service)));
+    node.installed(&["status"]).expect(0);
+    node.installed(&["verify", "--installed"]).expect(0);
+
+    // What the services wrote outlives an uninstallation, until somebody asks for it to go too.
+    node.installed(&["uninstall", "--yes"]).expect(0);
+    assert!(!SERVICES.iter().any(|service| node.runs(service)));
+    assert_eq!(node.times_ready(1), 2);
+    node.install(&release(1)).expect(0);
+    node.machine
+        .wait_until("the node to be ready again", |_| node.times_ready(1) == 3);
+
+    node.installed(&["uninstall", "--yes", "--purge"]).expect(0);
+    let mut after = node.state();
+    // Which keys this machine trusts, and the highest sequence it has seen, are not forgotten.
+    let kept: Vec<String> = after
+        .keys()
+        .filter(|path| path.starts_with("/etc/servoy-cluster"))
+        .cloned()
+        .collect();
+    assert_eq!(kept.len(), 4, "directory, keyring, key and site: {kept:?}");
+    after.retain(|path, _| !kept.contains(path));
+    assert_same(&before, &after);
+    let processes = node
+        .machine
+        .run(&["systemctl", "status", "--no-pager"])
+        .expect(0)
+        .stdout;
+    assert!(
+        !processes.contains("node.sh") && !processes.contains("server.pl"),
+        "{processes}"
+    );
+}
+
+#[test]
+fn services_that_stay_ill_are_undone_but_for_what_they_wrote() {
+    let node = Node::new();
+    let before = node.state();
+    node.install(&release_that_stays_ill(1, 2))
+        .expect(1)
+        .says("a health check failed: the node")
+        .says("services had been started");
+    assert_same_but_for_the_log(&node, &before);
+
+    // Nothing that the failure left keeps the machine from being installed.
+    node.install(&release(1)).expect(0);
+    node.installed(&["status"]).expect(0);
+}
+
+#[test]
+fn an_operator_who_loses_patience_gets_the_machine_back() {
+    let node = Node::new();
+    let before = node.state();
+    let run_file = node.bring(&release_that_stays_ill(1, 600));
+    let installer = node.machine.start(&install(&run_file));
+    node.machine.wait_until("the node to be started", |_| {
+        node.machine.read(LOG).is_some_and(|log| log.contains(ILL))
+    });
+    installer.signal(Signal::TERM);
+    installer
+        .wait(Duration::from_secs(60))
+        .expect(130)
+        .says("services had been started");
+    assert_same_but_for_the_log(&node, &before);
+}
+
+/// What a service wrote itself is no file of the installer's, and may be the only trace of why it stayed ill.
+#[track_caller]
+fn assert_same_but_for_the_log(node: &Node, before: &Snapshot) {
+    let mut after = node.state();
+    let log = node.machine.read(LOG).expect("the node wrote it");
+    assert!(log.ends_with(ILL), "{log}");
+    after.retain(|path, _| !LOG.starts_with(path.as_str()));
+    assert_same(before, &after);
+}
