@@ -26,19 +26,14 @@ impl Run {
         Self::of(&[], &["install", "one.run"])
     }
 
-    fn uninstall() -> Self {
-        Self::of(&["install", "one.run"], &["uninstall"])
-    }
-
-    fn of(preparation: &[&str], run: &[&str]) -> Self {
+    /// A run after others, which must succeed.
+    fn of(preparation: &[&[&str]], run: &[&str]) -> Self {
         let sandbox = Sandbox::new();
         for directory in ["var/lib", "var/log"] {
             fs::create_dir_all(sandbox.root().join(directory)).expect("it is made");
         }
         sandbox.run_file("one.run", &plant(1));
-        let mut elsewhere = plant(2);
-        elsewhere.description.target = bundle_format::Target::WindowsX86_64;
-        sandbox.run_file("elsewhere.run", &elsewhere);
+        sandbox.run_file("two.run", &plant(2));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         let mut new = Self {
             moment: i64::try_from(now.as_secs()).expect("not so far away"),
@@ -49,8 +44,8 @@ impl Run {
             sandbox,
         };
         new.arguments = new.words(run);
-        if !preparation.is_empty() {
-            new.execute(&new.words(preparation)).expect(0);
+        for words in preparation {
+            new.execute(&new.words(words)).expect(0);
         }
         new.sandbox.save("before");
         new.before = new.now();
@@ -121,7 +116,7 @@ impl Run {
     fn boundaries(&self) -> Vec<(&Call, &Call)> {
         let pairs = self.calls.iter().zip(self.calls.iter().skip(1));
         let found: Vec<_> = pairs.filter(|(call, _)| call.name == "fdatasync").collect();
-        assert!(found.len() > 5, "{:?}", self.calls);
+        assert!(found.len() >= 4, "only {} records", found.len());
         found
     }
 
@@ -141,7 +136,9 @@ impl Run {
     /// How the machine differs from what it should be after a run that ended well.
     fn differs(&self, expected: &Snapshot, what: &str, ended: &Ended) -> Vec<String> {
         let mut wrong = differences(expected, &self.now());
-        if ended.code != Some(0) {
+        // Before the first release there is none to go back to, once that is done.
+        let is_rolled_back = self.arguments.contains(&"rollback".to_owned()) && *expected == self.after;
+        if ended.code != Some(0) && !(ended.code == Some(4) && is_rolled_back) {
             wrong.push(ended.stderr.clone());
         }
         wrong.iter().map(|line| format!("{what}: {line}")).collect()
@@ -170,7 +167,18 @@ fn an_install_that_is_killed_at_a_boundary_is_undone_or_finished() {
 
 #[test]
 fn an_uninstall_that_is_killed_at_a_boundary_is_undone_or_finished() {
-    survives_a_kill_at_every_boundary(&Run::uninstall());
+    survives_a_kill_at_every_boundary(&Run::of(&[&["install", "one.run"]], &["uninstall"]));
+}
+
+#[test]
+fn an_upgrade_that_is_killed_at_a_boundary_is_undone_or_finished() {
+    survives_a_kill_at_every_boundary(&Run::of(&[&["install", "one.run"]], &["install", "two.run"]));
+}
+
+#[test]
+fn a_rollback_that_is_killed_at_a_boundary_is_undone_or_finished() {
+    let before: [&[&str]; 2] = [&["install", "one.run"], &["install", "two.run"]];
+    survives_a_kill_at_every_boundary(&Run::of(&before, &["rollback"]));
 }
 
 /// Cuts the journal of the killed machine, and keeps that as `killed` too.

@@ -18,6 +18,8 @@ pub(crate) struct Scenario {
     before: &'static [Step],
     /// The run that faults are put into.
     command: Words,
+    /// How the same run ends if there is nothing left for it to do.
+    pub(crate) code_when_done: i32,
 }
 
 /// The verb and what belongs to it; every run also gets what [`Machine::installer`] adds.
@@ -34,18 +36,36 @@ enum Step {
 /// Stand for the two run files.
 const OLD: &str = "old.run";
 const NEW: &str = "new.run";
-const ELSEWHERE: &str = "elsewhere.run";
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "install",
         before: &[],
         command: &["install", NEW],
+        code_when_done: 0,
+    },
+    Scenario {
+        name: "upgrade",
+        before: &[Step::Run(&["install", OLD]), Step::Use],
+        command: &["install", NEW],
+        code_when_done: 0,
+    },
+    Scenario {
+        name: "rollback",
+        before: &[
+            Step::Run(&["install", OLD]),
+            Step::Use,
+            Step::Run(&["install", NEW]),
+        ],
+        command: &["rollback"],
+        // Before the first release there is none.
+        code_when_done: 4,
     },
     Scenario {
         name: "uninstall",
         before: &[Step::Run(&["install", OLD]), Step::Use],
         command: &["uninstall"],
+        code_when_done: 0,
     },
 ];
 
@@ -83,13 +103,16 @@ impl Machine {
         fs_err::create_dir_all(directory)?;
         // Its name tells the product.
         fs_err::copy(stub, machine.path("servoy-cluster"))?;
+        // Another edition of it: it leaves an unfinished run to the installer that began it.
+        fs_err::create_dir(machine.path("other"))?;
+        let other = machine.path("other/servoy-cluster");
+        fs_err::copy(stub, &other)?;
+        let mut other = fs_err::OpenOptions::new().append(true).open(other)?;
+        std::io::Write::write_all(&mut other, b"\n")?;
         fs_err::write(machine.path("key.pub"), key.pub_file())?;
         for (name, sequence) in [(OLD, 1), (NEW, 2)] {
             fs_err::write(machine.path(name), plant(sequence).build(key).bytes)?;
         }
-        let mut elsewhere = plant(3);
-        elsewhere.description.target = bundle_format::Target::WindowsX86_64;
-        fs_err::write(machine.path(ELSEWHERE), elsewhere.build(key).bytes)?;
         Ok(machine)
     }
 
@@ -118,7 +141,7 @@ impl Machine {
         let before = settled(&self.root(), moment);
         let log = self.path("clean.log");
         let all: Vec<&str> = fault::CALLS.concat();
-        let command = self.installer(scenario.command);
+        let command = self.installer("servoy-cluster", scenario.command);
         let (ended, log) = strace(&command, Watched::Everyone, &all, None, &log)?;
         expect(&ended, 0)?;
         let after = settled(&self.root(), moment);
@@ -150,22 +173,17 @@ impl Machine {
 
     /// The run of `scenario`, not yet started.
     pub(crate) fn command(&self, scenario: &Scenario) -> Command {
-        self.installer(scenario.command)
+        self.installer("servoy-cluster", scenario.command)
     }
 
     /// Runs the installer to its end.
     pub(crate) fn run(&self, words: &[&str]) -> Result<Ended> {
-        finish(self.installer(words))
+        finish(self.installer("servoy-cluster", words))
     }
 
-    /// Has the installer put right what an earlier run left; the end is not yet judged.
+    /// Has another edition of the installer put right what an earlier run left; the end is not yet judged.
     pub(crate) fn recover(&self) -> Result<Ended> {
-        // Every changing verb does so first; this one then refuses, since the bundle is for another platform.
-        let mut ended = self.run(&["install", ELSEWHERE])?;
-        if ended.code == Some(4) {
-            ended.code = Some(0);
-        }
-        Ok(ended)
+        finish(self.installer("other/servoy-cluster", &["recover"]))
     }
 
     /// The root of the machine.
@@ -182,11 +200,11 @@ impl Machine {
         self.path(scenario.name)
     }
 
-    fn installer(&self, words: &[&str]) -> Command {
-        let mut installer = Command::new(self.path("servoy-cluster"));
+    fn installer(&self, program: &str, words: &[&str]) -> Command {
+        let mut installer = Command::new(self.path(program));
         for word in words {
             match *word {
-                OLD | NEW | ELSEWHERE => installer.arg(self.path(word)),
+                OLD | NEW => installer.arg(self.path(word)),
                 word => installer.arg(word),
             };
         }
