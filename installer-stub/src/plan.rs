@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use bundle_format::index::{self, Index};
 use bundle_format::{Digest, Identity, Name, PublicKey, RelPath};
 
-pub(crate) use removal::{removal, remove_directories};
+pub(crate) use removal::{left, removal};
 pub(crate) use rollback::rollback;
 
 use crate::action::{Action, Closing};
@@ -131,8 +131,11 @@ pub(crate) fn wanted(subject: Subject<'_>, installed: Option<&Receipt>) -> Vec<P
         layout.installer(),
         layout.unit(&layout.recover_service()),
         layout.log().join("log"),
-        layout.snapshots("release").join("data"),
     ];
+    if let Some(before) = installed {
+        let snapshots = layout.snapshots(&before.release);
+        wanted.extend((0..recipe.data.len()).map(|number| snapshots.join(number.to_string())));
+    }
     wanted.extend(recipe.services.iter().map(|service| layout.unit(&service.name)));
     wanted.extend(recipe.data.iter().map(|data| layout.data(data).join("data")));
     let before = installed.map(|installed| installed.files.iter().map(|file| file.path.clone()));

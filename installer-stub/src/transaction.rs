@@ -132,6 +132,10 @@ impl Exclusive {
         if self.directories.is_empty() {
             self.directories = unfinished.begin.directories;
         }
+        // And if that run removed everything, nothing is in there any more.
+        if self.directories.is_empty() {
+            self.directories.push(self.layout.state());
+        }
         self.end(host, journal, &systems)?;
         Ok(true)
     }

@@ -75,12 +75,8 @@ impl Started {
             .current_dir(value("WorkingDirectory="))
             .env_clear()
             .env("PATH", "/usr/bin:/bin");
-        let (name, content) = value("Environment=")
-            .trim_matches('"')
-            .split_once('=')
-            .expect("NAME=VALUE");
+        // The environment is set by what the unit starts.
         command
-            .env(name, content)
             .process_group(0)
             .stdout(Stdio::null())
             .stderr(Stdio::null());

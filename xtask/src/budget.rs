@@ -10,8 +10,8 @@ use crate::{command, executable};
 
 /// Crates that the stub may consist of, itself included.
 const MOST_CRATES: usize = 60;
-/// Bytes of a stub before the payload.
-const MOST_BYTES: u64 = 1_572_864;
+/// Bytes of a stub before the payload, see `docs/adr/0007`.
+const MOST_BYTES: u64 = 2_097_152;
 
 /// What must never run as root on a target: HTTP, TLS, asynchronous runtimes, archive parsers, C libraries, and
 /// anything that signs. A name stands for itself and for every crate that starts with it and a `-`.

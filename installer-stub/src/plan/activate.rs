@@ -127,9 +127,14 @@ fn data(steps: &mut Steps<'_>, layout: &Layout, operation: &Operation) {
             OnUpgrade::Snapshot if known => {
                 let to = layout.snapshots(&before.release);
                 steps.directory(&to, 0o700, None);
+                let to = to.join(number.to_string());
+                // From an upgrade that was rolled back: the data has moved on since.
+                if steps.circumstances.existing.contains(&to) {
+                    steps.set_aside(to.clone());
+                }
                 steps.actions.push(Action::CopyTree {
                     from: data.path.clone(),
-                    to: to.join(number.to_string()),
+                    to,
                 });
             }
             OnUpgrade::Discard if known => {

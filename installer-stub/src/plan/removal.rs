@@ -53,6 +53,10 @@ pub(crate) fn removal(
     if let Some(name) = receipts.iter().find_map(|receipt| receipt.account.clone()) {
         closings.push(Closing::RemoveAccount { name });
     }
+    // A directory that still holds something stays.
+    for path in directories(layout, &receipts).into_iter().rev() {
+        closings.push(Closing::RemoveIfEmpty { path });
+    }
     closings.push(if purge {
         Closing::Remove {
             path: layout.history(),
@@ -86,31 +90,37 @@ fn paths(layout: &Layout, receipts: &[&Receipt], purge: bool) -> BTreeSet<PathBu
     paths
 }
 
-/// Removes the directories that the installer made and that are empty now; returns those that hold something
-/// which is neither key nor data.
-pub(crate) fn remove_directories(host: &Host, layout: &Layout, installed: &Installed) -> Vec<PathBuf> {
-    let kept = [layout.configuration(), layout.keyring()];
+/// Directories that go if nothing is in them, the deepest last.
+fn directories(layout: &Layout, receipts: &[&Receipt]) -> BTreeSet<PathBuf> {
     let mut directories = BTreeSet::new();
-    for receipt in installed.current.iter().chain(&installed.others) {
+    for receipt in receipts {
         let release = receipt.release_layout(layout);
         directories.extend(receipt.directories.iter().cloned());
         directories.extend([
-            layout.state(),
             layout.receipts(),
             layout.log(),
-            layout.snapshots(&receipt.release),
+            layout.all_snapshots(),
             release.prefix,
             release.releases,
         ]);
-        // An earlier installation made these if this one did not; only empty ones go.
+        // An earlier installation made these if this one did not.
         for data in &receipt.data {
             directories.extend(ancestors_below(&layout.state(), data));
             directories.extend(ancestors_below(&layout.log(), data));
         }
     }
-    let left = host.remove_empty(&Vec::from_iter(directories));
-    left.into_iter()
-        .filter(|path| !kept.contains(path))
-        .filter(|path| !kept.iter().any(|kept| kept.starts_with(path)))
-        .collect()
+    directories
+}
+
+/// Those of the directories of `installed` that hold something which is neither key, journal nor history.
+pub(crate) fn left(host: &Host, layout: &Layout, installed: &Installed) -> Result<Vec<PathBuf>> {
+    let ours = [layout.configuration(), layout.keyring(), layout.state()];
+    let receipts: Vec<&Receipt> = installed.current.iter().chain(&installed.others).collect();
+    let mut left = Vec::new();
+    for path in directories(layout, &receipts) {
+        if host.exists(&path)? && !ours.iter().any(|ours| ours.starts_with(&path)) {
+            left.push(path);
+        }
+    }
+    Ok(left)
 }

@@ -23,7 +23,13 @@ pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
         preflight::judge(&problems)?;
     }
     let exclusive = Exclusive::take(context.host, &layout, context.report)?;
-    let installed = install(context, &bundle, &exclusive);
+    let installed = if exclusive.recovered() {
+        // What was undone may have been what vouched for the key.
+        payload::open(context.host, source, context.options)
+            .and_then(|bundle| install(context, &bundle, &exclusive))
+    } else {
+        install(context, &bundle, &exclusive)
+    };
     if installed.is_err() {
         exclusive.release(context.host);
     }

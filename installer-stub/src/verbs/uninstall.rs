@@ -48,7 +48,7 @@ fn uninstall(context: Context<'_>, layout: &Layout, exclusive: &Exclusive, purge
         closings,
     };
     exclusive.run(host, report, purpose, None)?;
-    let left = plan::remove_directories(host, layout, &installed);
+    let left = plan::left(host, layout, &installed)?;
     for path in &left {
         report.step(&format!(
             "left in place, since it is not empty: `{}`",
