@@ -318,7 +318,9 @@ fn undo(
         };
         match action.undo(host, reached) {
             // Undoing twice does no harm, so a full disk that keeps the record from being written does none.
-            Ok(()) => drop(journal.undone(host, number)),
+            // After a failure nothing is recorded: a directory that could not go may go once what is in it has gone.
+            Ok(()) if left.is_empty() => drop(journal.undone(host, number)),
+            Ok(()) => {}
             Err(error) => left.push(format!(
                 "  {}: {}",
                 action.describe(),
