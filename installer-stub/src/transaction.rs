@@ -94,10 +94,12 @@ impl Exclusive {
         let path = self.layout.journal();
         let Some(unfinished) = journal::read(host, &path)? else {
             // At most a beginning that was cut short, of a run that had made nothing but the state's directory.
-            let begun = host.exists(&path)? || host.exists(&self.layout.journal_installer())?;
-            host.remove_file(&path)?;
-            host.remove_file(&temporary_beside(&self.layout.journal_installer()))?;
-            host.remove_file(&self.layout.journal_installer())?;
+            let installer = self.layout.journal_installer();
+            let mut begun = false;
+            for left in [&path, &temporary_beside(&installer), &installer] {
+                begun |= host.exists(left)?;
+                host.remove_file(left)?;
+            }
             if begun && self.directories.is_empty() {
                 self.directories.push(self.layout.state());
             }
