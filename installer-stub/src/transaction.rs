@@ -94,10 +94,12 @@ impl Exclusive {
         let path = self.layout.journal();
         let Some(unfinished) = journal::read(host, &path)? else {
             // At most a beginning that was cut short, of a run that had made nothing but the state's directory.
-            let begun = host.exists(&path)? || host.exists(&self.layout.journal_installer())?;
-            host.remove_file(&path)?;
-            host.remove_file(&temporary_beside(&self.layout.journal_installer()))?;
-            host.remove_file(&self.layout.journal_installer())?;
+            let installer = self.layout.journal_installer();
+            let mut begun = false;
+            for left in [&path, &temporary_beside(&installer), &installer] {
+                begun |= host.exists(left)?;
+                host.remove_file(left)?;
+            }
             if begun && self.directories.is_empty() {
                 self.directories.push(self.layout.state());
             }
@@ -318,7 +320,9 @@ fn undo(
         };
         match action.undo(host, reached) {
             // Undoing twice does no harm, so a full disk that keeps the record from being written does none.
-            Ok(()) => drop(journal.undone(host, number)),
+            // After a failure nothing is recorded: a directory that could not go may go once what is in it has gone.
+            Ok(()) if left.is_empty() => drop(journal.undone(host, number)),
+            Ok(()) => {}
             Err(error) => left.push(format!(
                 "  {}: {}",
                 action.describe(),

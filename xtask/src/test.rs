@@ -7,7 +7,6 @@ use anyhow::{Context as _, Result};
 use bundle_format::Target;
 
 #[cfg(unix)]
-use crate::crash;
 use crate::workspace::Workspace;
 use crate::{bench, budget, command, cross, demo, lab, stubs, tools};
 
@@ -30,9 +29,6 @@ const STEPS: &[Step] = &[
     ("tests", all_tests),
     // Only Linux has strace; `stubs for every target` has built what is killed here.
     #[cfg(unix)]
-    ("crash campaign, 300 runs", |workspace| {
-        crash::run(workspace, &crash::Arguments::of_count(300))
-    }),
     ("demo", demo_elsewhere),
     ("memory of pack and install on 500 MB", |workspace| {
         bench::run(workspace, &bench::Arguments::default())

@@ -6,10 +6,11 @@ use bundle_format::{Identity, index};
 
 use crate::action::account;
 use crate::cli::Source;
-use crate::error::{ExitCode, Result};
+use crate::error::{Error, ExitCode, Result};
+use crate::host::Host;
 use crate::journal;
 use crate::keyring::Site;
-use crate::layout::{Layout, ReleaseLayout};
+use crate::layout::{INCOMPLETE, Layout, ReleaseLayout};
 use crate::payload::{self, Bundle};
 use crate::plan::{self, Circumstances, Plan, Subject};
 use crate::preflight::{self, Problem};
@@ -75,6 +76,9 @@ impl<'a> Prepared<'a> {
         let host = context.host;
         let layout = bundle.layout(host);
         let installed = receipt::installed(host, &layout)?;
+        if !host.exists(&layout.journal())? {
+            refuse_incomplete(host, &layout, &installed)?;
+        }
         // Whoever this machine was told to be, it still is.
         let known = installed
             .current
@@ -161,6 +165,27 @@ impl<'a> Prepared<'a> {
         };
         plan::plan(self.subject(), &circumstances)
     }
+}
+
+/// A release in use that was never completed, while no journal says what to undo: that takes a person.
+fn refuse_incomplete(host: &Host, layout: &Layout, installed: &Installed) -> Result<()> {
+    let Some(current) = &installed.current else {
+        return Ok(());
+    };
+    let directory = current.release_layout(layout).directory;
+    let mark = directory.join(INCOMPLETE);
+    if host.exists(&directory)? && !host.exists(&mark)? {
+        return Ok(());
+    }
+    Err(Error::new(
+        ExitCode::UndoIncomplete,
+        format!(
+            "release {} is in use but not complete, and no journal says what to undo\n  expected: no `{}`, and the rest of the release",
+            current.release,
+            mark.display()
+        ),
+    )
+    .with_hint("`uninstall` removes it, data stays; then install again"))
 }
 
 /// A plan, for people.
