@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use bundle_format::Target;
 
-#[cfg(unix)]
 use crate::workspace::Workspace;
 use crate::{bench, budget, command, cross, demo, lab, stubs, tools};
 
@@ -27,8 +26,6 @@ const STEPS: &[Step] = &[
     ("stubs for every target", every_stub),
     ("budgets of the stub", budget::run),
     ("tests", all_tests),
-    // Only Linux has strace; `stubs for every target` has built what is killed here.
-    #[cfg(unix)]
     ("demo", demo_elsewhere),
     ("memory of pack and install on 500 MB", |workspace| {
         bench::run(workspace, &bench::Arguments::default())
