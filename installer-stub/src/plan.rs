@@ -274,7 +274,13 @@ fn receipt(subject: Subject<'_>, circumstances: &Circumstances<'_>, values: &Val
         signers: subject.signers.iter().map(PublicKey::fingerprint).collect(),
         release_entries: Vec::new(),
         files: Vec::new(),
-        directories: circumstances.made.to_vec(),
+        // The state's own directory goes whenever it is empty.
+        directories: circumstances
+            .made
+            .iter()
+            .filter(|path| **path != subject.layout.state())
+            .cloned()
+            .collect(),
         data: operation.data.iter().map(|data| data.path.clone()).collect(),
         account: None,
         services: service_names(index),

@@ -41,7 +41,13 @@ impl Exclusive {
     pub(crate) fn take(host: &Host, layout: &Layout, report: &Report<'_>) -> Result<Self> {
         let state = layout.state();
         let directories = host.create_missing(&ancestors_below(host.root(), &state), 0o755)?;
-        let lock = match host.lock(&state)? {
+        Self::lock(host, layout, report, directories.clone()).inspect_err(|_| {
+            host.remove_empty(&directories);
+        })
+    }
+
+    fn lock(host: &Host, layout: &Layout, report: &Report<'_>, directories: Vec<PathBuf>) -> Result<Self> {
+        let lock = match host.lock(&layout.state())? {
             Ok(lock) => lock,
             Err(holder) => return Err(busy(holder)),
         };
@@ -93,14 +99,13 @@ impl Exclusive {
     fn recover(&mut self, host: &Host, report: &Report<'_>) -> Result<bool> {
         let path = self.layout.journal();
         let Some(unfinished) = journal::read(host, &path)? else {
-            // At most a beginning that was cut short, of a run that had made nothing but the state's directory.
+            // At most a beginning that was cut short, of a run that had made nothing but the state's directory: if it
+            // is empty, that is all that run has left.
             let installer = self.layout.journal_installer();
-            let mut begun = false;
             for left in [&path, &temporary_beside(&installer), &installer] {
-                begun |= host.exists(left)?;
                 host.remove_file(left)?;
             }
-            if begun && self.directories.is_empty() {
+            if self.directories.is_empty() {
                 self.directories.push(self.layout.state());
             }
             return Ok(false);

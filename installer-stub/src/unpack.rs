@@ -98,7 +98,15 @@ struct Work<'a> {
 
 fn run(work: &Work<'_>, workers: usize, report: &Report<'_>) -> Result<()> {
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(|| work.until_done())).collect();
+        let spawn = |_| {
+            std::thread::Builder::new()
+                .spawn_scoped(scope, || work.until_done())
+                .ok()
+        };
+        let threads: Vec<_> = (0..workers).map_while(spawn).collect();
+        if threads.is_empty() {
+            work.until_done();
+        }
         for round in 0_u64.. {
             if threads.iter().all(|thread| thread.is_finished()) {
                 break;

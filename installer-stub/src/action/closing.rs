@@ -65,10 +65,7 @@ impl Closing {
             }
             Self::AppendHistory { path, line } => append(host, path, line),
             Self::Remove { path } => Ok(host.remove_tree(path)?),
-            Self::RemoveIfEmpty { path } => {
-                host.remove_empty(std::slice::from_ref(path));
-                Ok(())
-            }
+            Self::RemoveIfEmpty { path } => Ok(host.remove_directory_if_empty(path)?),
             Self::ReloadServices => service::reload(host),
             Self::RemoveAccount { name } => account::remove(host, name),
         }

@@ -207,6 +207,14 @@ impl Host {
             .collect()
     }
 
+    /// Removes a directory unless something is in it; nothing there is fine.
+    pub(crate) fn remove_directory_if_empty(&self, path: &Path) -> Result<()> {
+        match fs::remove_dir(path) {
+            Err(error) if is_absence(&error) || error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            result => trying("remove", path, result),
+        }
+    }
+
     /// Creates a file that must not exist, never through a link.
     pub(crate) fn create_file(&self, path: &Path) -> Result<File> {
         let mut options = OpenOptions::new();
@@ -244,7 +252,11 @@ impl Host {
     /// Writes a file, replacing an older one in a single step.
     pub(crate) fn replace(&self, path: &Path, mode: u32, content: &mut dyn io::Read) -> Result<()> {
         let temporary = self.write_temporary(path, mode, content)?;
-        trying("replace", path, fs::rename(&temporary, path))?;
+        if let Err(error) = fs::rename(&temporary, path) {
+            // The error of the renaming is the one to report.
+            let _ignored = self.remove_file(&temporary);
+            return trying("replace", path, Err(error));
+        }
         self.sync_parent(path)
     }
 
@@ -290,6 +302,8 @@ impl Host {
     pub(crate) fn remove_file(&self, path: &Path) -> Result<()> {
         match fs::remove_file(path) {
             Err(error) if is_absence(&error) => Ok(()),
+            // On a read-only file system even what is not there cannot be removed.
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem && !self.exists(path)? => Ok(()),
             result => trying("remove", path, result),
         }
     }

@@ -22,7 +22,8 @@ impl Output {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let shared = Arc::clone(&bytes);
         let (sender, end) = channel();
-        std::thread::spawn(move || {
+        // Without a thread the program's output is lost, and nobody waits for it.
+        let _lost = std::thread::Builder::new().spawn(move || {
             let mut buffer = [0; 8192];
             loop {
                 match reader.read(&mut buffer) {

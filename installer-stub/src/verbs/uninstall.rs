@@ -48,7 +48,8 @@ fn uninstall(context: Context<'_>, layout: &Layout, exclusive: &Exclusive, purge
         closings,
     };
     exclusive.run(host, report, purpose, None)?;
-    let left = plan::left(host, layout, &installed)?;
+    // It is done, whether or not it can be told what is left.
+    let left = plan::left(host, layout, &installed).unwrap_or_default();
     for path in &left {
         report.step(&format!(
             "left in place, since it is not empty: `{}`",
