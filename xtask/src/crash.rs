@@ -43,6 +43,20 @@ pub(crate) struct Arguments {
     scratch: PathBuf,
 }
 
+impl Arguments {
+    /// So many runs, everything else by default.
+    pub(crate) fn of_count(count: usize) -> Self {
+        Self {
+            count,
+            seed: 1,
+            scenarios: Vec::new(),
+            only: None,
+            jobs: 2,
+            scratch: PathBuf::from("/dev/shm"),
+        }
+    }
+}
+
 /// Runs a campaign and fails if a fault did not happen, or a machine did not survive one.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     tools::require(&[tools::STRACE])?;

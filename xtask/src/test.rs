@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use bundle_format::Target;
 
+#[cfg(unix)]
+use crate::crash;
 use crate::workspace::Workspace;
 use crate::{bench, budget, command, cross, demo, lab, stubs, tools};
 
@@ -26,6 +28,10 @@ const STEPS: &[Step] = &[
     ("stubs for every target", every_stub),
     ("budgets of the stub", budget::run),
     ("tests", all_tests),
+    #[cfg(unix)]
+    ("crash campaign, 300 runs", |workspace| {
+        crash::run(workspace, &crash::Arguments::of_count(300))
+    }),
     ("demo", demo_elsewhere),
     ("memory of pack and install on 500 MB", |workspace| {
         bench::run(workspace, &bench::Arguments::default())

@@ -175,7 +175,10 @@ impl Host {
     /// Makes a directory with exactly this mode; fails if something is there.
     pub(crate) fn create_directory(&self, path: &Path, mode: u32) -> Result<()> {
         trying("create the directory", path, fs::create_dir(path))?;
-        self.set_mode(path, mode)
+        self.set_mode(path, mode).inspect_err(|_| {
+            // Whoever asked for it will not know that it is there.
+            self.remove_empty(&[path.to_owned()]);
+        })
     }
 
     /// Makes the missing ones of `directories`, parents first, and returns those that it made.
