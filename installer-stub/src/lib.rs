@@ -50,11 +50,10 @@ pub fn run() -> std::process::ExitCode {
         options: &cli.options,
         report: &report,
     };
-    match verbs::run(context, &cli) {
-        Ok(code) => code.into(),
-        Err(error) => {
-            report.error(&error);
-            error.code().into()
-        }
-    }
+    let code = verbs::run(context, &cli).unwrap_or_else(|error| {
+        report.error(&error);
+        error.code()
+    });
+    report.ended(code);
+    code.into()
 }
