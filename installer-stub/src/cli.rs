@@ -81,6 +81,8 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
+    /// Show what was done on this machine: when, by whom, from which run file
+    History,
 }
 
 /// Which bundle.

@@ -18,7 +18,8 @@
 //!
 //! How it ended, or what was asked for, is an event of its own, named after it: `installed`, `already-installed`,
 //! `uninstalled`, `nothing-installed`, `plan`, `status`, `verified`, `extracted`, `support-bundle`; `release` or
-//! `identity` in it say of what. `list` and `history` print their entries as they are, one a line.
+//! `identity` in it say of what. `list` and `history` print their entries as they are, one a line; a line of the
+//! history that cannot be read is a `damaged` with `line` and `text`, none at all is `no-history`.
 
 mod progress;
 mod run_log;

@@ -1,6 +1,7 @@
 //! One module for each verb.
 
 mod extract;
+mod history;
 mod install;
 mod list;
 mod plan;
@@ -51,6 +52,7 @@ pub(crate) fn run(context: Context<'_>, cli: &Cli) -> Result<ExitCode> {
         Some(Verb::Verify { source, .. }) => verify::run(context, source),
         Some(Verb::List(source)) => list::run(context, source),
         Some(Verb::Extract { source, to }) => extract::run(context, source, to),
+        Some(Verb::History) => history::run(context),
         None if payload::own_executable_carries_a_bundle(context.host)? => {
             install::run(context, &Source::default())
         }

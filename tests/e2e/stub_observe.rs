@@ -172,3 +172,42 @@ fn without_a_terminal_nothing_controls_one() {
         assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said:?}");
     }
 }
+
+#[test]
+fn the_history_says_what_was_done_by_whom_and_from_which_file() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["history"]).expect(0).says("has no history here");
+    let run_file = sandbox.run_file("plant-node.run", &small());
+    let mut install = sandbox.command(
+        &sandbox
+            .install_arguments(&run_file)
+            .each_ref()
+            .map(String::as_str),
+    );
+    let installed = install.env("SUDO_USER", "anna").spawn().expect("it starts");
+    Ended::of(installed).expect(0);
+    let shown = sandbox.run(&["history"]).expect(0);
+    let lines: Vec<&str> = shown.stdout.lines().collect();
+    let [_, line] = lines.as_slice() else {
+        panic!("{lines:?}");
+    };
+    assert!(
+        line.contains(" UTC  install  plant-1-") && line.ends_with("  anna  plant-node.run"),
+        "{line}"
+    );
+
+    let history = sandbox.root().join("var/lib/servoy-cluster/history.jsonl");
+    let good = fs::read_to_string(&history).expect("it is there");
+    fs::write(&history, format!("{{\"cut\n{good}")).expect("it is ours");
+    let shown = sandbox.run(&["history"]).expect(6).says("line 1 is damaged\n");
+    assert!(
+        shown.stdout.ends_with("  anna  plant-node.run\n"),
+        "{}",
+        shown.stdout
+    );
+    let shown = events(&sandbox.run(&["history", "--json"]).expect(6));
+    assert_eq!(
+        (&shown[0]["event"], &shown[1]["operator"]),
+        (&"damaged".into(), &"anna".into())
+    );
+}
