@@ -1,8 +1,8 @@
 //! Ways in for fuzzers: what reads files that a crash, a full disk or a curious hand may have mangled. The tests feed them what earlier
 //! fuzzing has found.
 
-use crate::journal;
 use crate::receipt::Receipt;
+use crate::{journal, mask};
 
 /// Reads a journal, as it is and with its digests put right: no mutation gets past those by chance. What can be
 /// read must say the same once it is written anew.
@@ -51,6 +51,20 @@ fn parsed(receipt: &[u8]) -> Option<Receipt> {
     Receipt::from_json(text).ok()
 }
 
+/// Masks anything. Whatever stands in front of a secret, it is found.
+pub fn mask(bytes: &[u8]) {
+    const SECRET: &str = "hunter2";
+    let text = String::from_utf8_lossy(bytes).replace(SECRET, "");
+    for planted in [
+        "\npassword=hunter2\n",
+        "{\"password\":\"hunter2\"}",
+        "<a password='hunter2'/>",
+    ] {
+        let masked = mask::mask(&format!("{text}{planted}"));
+        assert!(!masked.contains(SECRET), "{masked}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +86,13 @@ mod tests {
                 .iter()
                 .any(|bytes| matches!(journal::parse(bytes), Ok(Some(_))))
         );
+    }
+
+    #[test]
+    fn the_corpus_of_texts_is_masked() {
+        let corpus = corpus("mask");
+        assert!(!corpus.is_empty());
+        corpus.iter().for_each(|bytes| mask(bytes));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod journal;
 mod keyring;
 mod layout;
 mod marker;
+mod mask;
 mod payload;
 mod plan;
 mod preflight;
