@@ -83,6 +83,12 @@ pub(crate) enum Verb {
     },
     /// Show what was done on this machine: when, by whom, from which run file
     History,
+    /// Write all that support needs to know into one text file, without secrets
+    SupportBundle {
+        /// The file, which must not exist; by default one with a telling name in this directory
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
 }
 
 /// Which bundle.

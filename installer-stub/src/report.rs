@@ -38,6 +38,7 @@ use crate::layout::Layout;
 use crate::preflight::{Level, Problem};
 use progress::Meter;
 use run_log::RunLog;
+pub(crate) use run_log::{DIRECTORY as RUN_LOGS, is_run_log};
 
 /// Eyes are slow.
 const FOR_EYES: Duration = Duration::from_millis(200);

@@ -211,3 +211,160 @@ fn the_history_says_what_was_done_by_whom_and_from_which_file() {
         (&"damaged".into(), &"anna".into())
     );
 }
+
+/// A bundle with a secret wherever a recipe can put one.
+fn with_secrets() -> Fake {
+    let recipe = r#"{"summary":"","java_home":"java",
+        "template":[{"to":"etc/db.properties","mode":416,"content":"marker-template=1\ndb.password=hunter2-\\\n  template\n"},
+                    {"to":"etc/db.xml","mode":416,"content":"<marker-xml/><entry key=\"db.password\">\nhunter2-xml</entry>\n<a token=\"hunter2-attribute\"/>\n"},
+                    {"to":"etc/db.json","mode":416,"content":"{\"marker-json\":1,\"secrets\":[\"hunter2-json\"],\"url\":\"db://anna:hunter2-url@db\"}\n"},
+                    {"to":"etc/key.pem","mode":416,"content":"marker-key\n-----BEGIN PRIVATE KEY-----\nhunter2+key\n-----END PRIVATE KEY-----\n"}],
+        "patch":[{"file":"server/server.properties","kind":"property","key":"license.code","value":"hunter2-patch"}],
+        "data":[{"kind":"log","name":"server","on_upgrade":"keep"}],
+        "service":[{"name":"servoy-node","description":"marker-unit","command":["{{current}}/x","--password","hunter2-option"],
+                    "working_directory":"{{current}}","environment":{"DB_PASSWORD":"hunter2 environment"}}]}"#;
+    let fake = small().file(
+        "server/server.properties",
+        0o640,
+        "marker-patch=1\nlicense.code=none\n",
+    );
+    with_recipe(fake, recipe)
+}
+
+fn bundle(sandbox: &Sandbox, name: &str) -> String {
+    let to = sandbox.path(name);
+    let words = ["support-bundle", "--to", &to.display().to_string()];
+    sandbox.run(&words).expect(0).says("secrets in it are masked");
+    let mode = fs::metadata(&to).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    sandbox.run(&words).expect(2).says("none is ever overwritten");
+    fs::read_to_string(&to).expect("it is text")
+}
+
+#[track_caller]
+fn assert_told(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "`{part}` in {text}");
+    }
+    let secret = text.lines().find(|line| line.contains("hunter2"));
+    assert_eq!(secret, None, "in {text}");
+}
+
+#[test]
+fn a_support_bundle_tells_everything_but_secrets() {
+    let sandbox = Sandbox::new();
+    let run_file = sandbox.run_file("x.run", &with_secrets());
+    sandbox.install(&run_file).expect(0);
+    let root = sandbox.root();
+    let plant = |path: &str, text: &str| {
+        let path = root.join(path);
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        fs::write(path, before + text).expect("it is ours");
+    };
+    plant("etc/os-release", "NAME=marker-os\nTOKEN=hunter2-os\n");
+    plant(
+        "var/log/servoy-cluster/server/server.log",
+        "marker-log\nopening jdbc:oracle:thin:anna/hunter2-log@db\npassword: hunter2-log\n",
+    );
+    plant(
+        "var/lib/servoy-cluster/history.jsonl",
+        "{\"event\":\"marker-history\",\"pin_token\":\"hunter2-history\"}\n",
+    );
+    let log = logs(&sandbox).pop().expect("the run's");
+    let log = log.strip_prefix(&root).expect("below").to_owned();
+    plant(&log.display().to_string(), "marker-run passphrase=hunter2-run\n");
+    let before = sandbox.snapshot();
+    let text = bundle(&sandbox, "one.txt");
+    assert_told(
+        &text,
+        &[
+            "==> versions\ninstaller  0.1.0 for ",
+            "marker-os",
+            "==> kernel\nLinux version ",
+            "==> uptime and load\nup ",
+            "MemAvailable",
+            "inodes free",
+            "==> mounts\n",
+            "==> addresses\n127.0.0.1\n",
+            "==> listening TCP ports\n",
+            "==> status\n{",
+            "\"release_entries\": ",
+            "/etc/servoy-cluster/site.json\n{",
+            "/journal\nnot there\n",
+            "marker-history",
+            "marker-run",
+            "marker-log",
+            "marker-unit",
+            "marker-template=1\ndb.password=***\n",
+            "marker-xml",
+            "<entry key=\"db.password\">***</entry>",
+            "marker-json",
+            "\"db://***@db\"",
+            "marker-key",
+            "marker-patch=1\nlicense.code=***\n",
+            "/units/servoy-node\n",
+            " --password ***",
+        ],
+    );
+    assert_same(&before, &sandbox.snapshot());
+}
+
+#[test]
+fn a_support_bundle_says_what_is_damaged_or_missing() {
+    let sandbox = Sandbox::new();
+    let empty = bundle(&sandbox, "empty.txt");
+    assert_told(
+        &empty,
+        &["release    none\n", "==> status\n{", "/journal\nnot there\n"],
+    );
+    assert_same(&Sandbox::new().snapshot(), &sandbox.snapshot());
+
+    let run_file = sandbox.run_file("x.run", &with_secrets());
+    sandbox.install(&run_file).expect(0);
+    let state = sandbox.root().join("var/lib/servoy-cluster");
+    fs::write(
+        state.join("journal"),
+        "marker-journal {\"password\":\"hunter2-journal\n\n",
+    )
+    .expect("it is ours");
+    fs::write(state.join("receipts/a.json"), "{\"password\":\"hunter2-receipt\n").expect("it is ours");
+    fs::write(
+        sandbox.root().join("etc/servoy-cluster/site.json"),
+        "marker-site {\"token\":\"hunter2-site",
+    )
+    .expect("it is ours");
+    let damaged = bundle(&sandbox, "damaged.txt");
+    assert_told(
+        &damaged,
+        &[
+            "==> status\ncannot be told: error: ",
+            "receipts/a.json\ncannot be told: error: damaged\n",
+            "marker-journal",
+            "marker-site",
+            "marker-unit",
+            "marker-template",
+        ],
+    );
+}
+
+#[test]
+fn a_support_bundle_has_a_telling_name() {
+    let sandbox = Sandbox::new();
+    let here = tempfile::tempdir().expect("a directory");
+    let mut command = sandbox.command(&["support-bundle"]);
+    Ended::of(command.current_dir(here.path()).spawn().expect("it starts")).expect(0);
+    let names: Vec<String> = fs::read_dir(here.path())
+        .expect("it is there")
+        .map(|entry| {
+            let name = entry.expect("an entry").file_name();
+            name.to_string_lossy().into_owned()
+        })
+        .collect();
+    let [name] = names.as_slice() else {
+        panic!("{names:?}");
+    };
+    assert!(
+        name.starts_with("servoy-cluster-support-") && name.ends_with("Z.txt"),
+        "{name}"
+    );
+}

@@ -21,7 +21,7 @@ const SECRET: [&str; 15] = [
 
 /// Whether a name may have this character.
 pub(super) fn is_in_word(character: char) -> bool {
-    character.is_alphanumeric() || matches!(character, '.' | '_' | '-')
+    character.is_ascii_alphanumeric() || !character.is_ascii() || matches!(character, '.' | '_' | '-')
 }
 
 /// Whether a name is that of a secret: `db.password`, `keystorePass`, `licenseCode`.
@@ -46,6 +46,6 @@ fn is_license(name: &str) -> bool {
 }
 
 fn plain(name: &str) -> String {
-    let letters = name.chars().filter(|character| character.is_alphanumeric());
-    letters.flat_map(char::to_lowercase).collect()
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    letters.map(|letter| letter.to_ascii_lowercase()).collect()
 }

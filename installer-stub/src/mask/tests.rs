@@ -264,7 +264,7 @@ fn private_keys() {
     let key = "-----BEGIN RSA PRIVATE KEY-----\nMIIhunter2\nabc=\n-----END RSA PRIVATE KEY-----";
     becomes(
         &format!("a\n{key}\nb\n{key}\n"),
-        &"a\n*** a private key was here ***\nb\n*** a private key was here ***\n",
+        "a\n*** a private key was here ***\nb\n*** a private key was here ***\n",
     );
     becomes(
         &format!("{{\"a\":\"{}\"}}", key.replace('\n', "\\n")),

@@ -24,7 +24,7 @@ pub(super) fn quoted(text: &str, quote: &str) -> Option<usize> {
         let before = text.get(..at).unwrap_or_default();
         let backslashes = before.len() - before.trim_end_matches('\\').len();
         // With each level of strings in strings, a backslash that is meant as such doubles.
-        let closes = backslashes >= level && (backslashes - level) / (level + 1) % 2 == 0;
+        let closes = backslashes >= level && ((backslashes - level) / (level + 1)).is_multiple_of(2);
         if closes {
             let length = at - level;
             let after = text.get(at + mark.len()..).unwrap_or_default();
@@ -58,7 +58,8 @@ pub(super) fn scalar(text: &str) -> Option<usize> {
     let length = text.find(|c: char| ",}]".contains(c) || c.is_whitespace());
     let length = length.unwrap_or(text.len());
     let value = text.get(..length)?;
-    let is_scalar = ["null", "true", "false"].contains(&value) || value.parse::<f64>().is_ok();
+    let is_number = !value.is_empty() && value.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
+    let is_scalar = is_number || ["null", "true", "false"].contains(&value);
     is_scalar.then_some(length)
 }
 

@@ -72,7 +72,7 @@ impl<'a> Tag<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let mut at = 1;
         let name = take(text, &mut at, |c| !c.is_whitespace() && !"/>=<\"'".contains(c));
-        if !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+        if !name.starts_with(|c: char| c.is_ascii_alphabetic() || !c.is_ascii() || c == '_') {
             return None;
         }
         let mut attributes = Vec::new();

@@ -120,12 +120,13 @@ pub(crate) const DIRECTORY: &str = "installer";
 fn remove_oldest(directory: &PrivateDirectory) -> Result<(), HostError> {
     let mut names = directory.names()?;
     names.retain(|name| is_run_log(name));
-    names.sort_unstable();
-    let surplus = names.len().saturating_sub(KEPT - 1);
-    names
-        .iter()
-        .take(surplus)
-        .try_for_each(|name| directory.remove(name))
+    while names.len() >= KEPT
+        && let Some(oldest) = names.iter().min().cloned()
+    {
+        directory.remove(&oldest)?;
+        names.retain(|name| *name != oldest);
+    }
+    Ok(())
 }
 
 /// Whether a file has the name of a log, so that it is ours to remove.

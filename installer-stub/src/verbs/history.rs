@@ -1,6 +1,6 @@
 //! `history`: what was done on this machine, when, by whom, and from which run file.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::date::date;
 use crate::error::{ExitCode, Result};
@@ -37,14 +37,14 @@ pub(super) fn run(context: Context<'_>) -> Result<ExitCode> {
 /// A line of the history.
 #[derive(Debug, PartialEq)]
 enum Entry {
-    Event(Map<String, Value>),
+    Event(Value),
     Damaged { line: usize, text: String },
 }
 
 fn entries(text: &str) -> Vec<Entry> {
     let entry = |(number, line): (usize, &str)| match serde_json::from_str(line) {
-        Ok(event) => Entry::Event(event),
-        Err(_) => Entry::Damaged {
+        Ok(event @ Value::Object(_)) => Entry::Event(event),
+        _ => Entry::Damaged {
             line: number + 1,
             text: line.to_owned(),
         },
@@ -56,7 +56,7 @@ fn entries(text: &str) -> Vec<Entry> {
 impl Entry {
     fn object(&self) -> Value {
         match self {
-            Self::Event(event) => Value::Object(event.clone()),
+            Self::Event(event) => event.clone(),
             Self::Damaged { line, text } => json!({"event": "damaged", "line": line, "text": text}),
         }
     }
