@@ -3,8 +3,9 @@
 //!
 //! # Events
 //!
-//! With `--json`, standard output holds one object a line, and each has an `event`. What a program does not know it
-//! passes over: fields and events may be added, none changes its meaning. The exit code says how it ended.
+//! With `--json`, standard output holds one object a line, and each but the entries of `list` has an `event`. What a
+//! program does not know it passes over: fields and events may be added, none changes its meaning. The exit code
+//! says how it ended.
 //!
 //! | event | further fields | when |
 //! |---|---|---|
@@ -17,9 +18,9 @@
 //! | `error` | `exit_code`, `message`, `hint` or null | the run failed; also as text on standard error |
 //!
 //! How it ended, or what was asked for, is an event of its own, named after it: `installed`, `already-installed`,
-//! `uninstalled`, `nothing-installed`, `plan`, `status`, `verified`, `extracted`, `support-bundle`; `release` or
-//! `identity` in it say of what. `list` and `history` print their entries as they are, one a line; a line of the
-//! history that cannot be read is a `damaged` with `line` and `text`, none at all is `no-history`.
+//! `rolled-back`, `recovered`, `started`, `stopped`, `uninstalled`, `nothing-installed`, `plan`, `status`, `verified`,
+//! `extracted`, `support-bundle`; `release` or `identity` in it say of what. `history` prints its entries as they
+//! are; a line of it that cannot be read is a `damaged` with `line` and `text`, and none at all is `no-history`.
 
 mod progress;
 mod run_log;
