@@ -81,6 +81,14 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
+    /// Show what was done on this machine: when, by whom, from which run file
+    History,
+    /// Write all that support needs to know into one text file, without secrets
+    SupportBundle {
+        /// The file, which must not exist; by default one with a telling name in this directory
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
 }
 
 /// Which bundle.

@@ -82,6 +82,11 @@ impl Checks {
         self.checks.len()
     }
 
+    /// What each of them checks, for people.
+    pub(crate) fn about(&self) -> impl Iterator<Item = &str> {
+        self.checks.iter().map(HealthCheck::about)
+    }
+
     /// What a command check runs.
     fn program(&self, check: &HealthCheck, within: Duration) -> Result<Program> {
         let what = format!("health check `{}`", check.about());

@@ -11,6 +11,8 @@ mod mounts;
 mod neighbours;
 mod network;
 mod output;
+#[cfg(unix)]
+mod private;
 mod processes;
 mod system;
 mod units;
@@ -32,8 +34,12 @@ pub(crate) use kernel::version as kernel_version;
 pub(crate) use mounts::FileSystem;
 pub(crate) use neighbours::Neighbour;
 pub(crate) use output::last_lines;
+#[cfg(unix)]
+pub(crate) use private::PrivateDirectory;
 pub(crate) use processes::{Patience, Program};
 pub(crate) use system::SYSTEM_PATH;
+#[cfg(not(unix))]
+pub(crate) use unix::PrivateDirectory;
 pub(crate) use unix::{DirectoryLock, FileSystems};
 
 use crate::error::{Error, Result};
@@ -180,9 +186,9 @@ impl Host {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Whether progress would be seen rather than logged.
+    /// Whether progress would be seen rather than logged: on a terminal that can overwrite a line.
     pub(crate) fn has_terminal(&self) -> bool {
-        io::stderr().is_terminal()
+        io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|name| name != "dumb")
     }
 
     /// Asks a person for one line.

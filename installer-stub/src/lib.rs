@@ -17,6 +17,7 @@ mod journal;
 mod keyring;
 mod layout;
 mod marker;
+mod mask;
 mod payload;
 mod plan;
 mod preflight;
@@ -50,11 +51,10 @@ pub fn run() -> std::process::ExitCode {
         options: &cli.options,
         report: &report,
     };
-    match verbs::run(context, &cli) {
-        Ok(code) => code.into(),
-        Err(error) => {
-            report.error(&error);
-            error.code().into()
-        }
-    }
+    let code = verbs::run(context, &cli).unwrap_or_else(|error| {
+        report.error(&error);
+        error.code()
+    });
+    report.ended(code);
+    code.into()
 }

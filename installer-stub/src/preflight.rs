@@ -25,7 +25,7 @@ use crate::error::{Error, ExitCode, Result};
 use crate::host::Host;
 use crate::plan::Subject;
 use crate::receipt::Receipt;
-use crate::report::{Audience, Report};
+use crate::report::Report;
 
 /// Something that speaks against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -138,15 +138,8 @@ pub(crate) fn problems(
 
 /// Tells what speaks against it: programs everything, people what is no refusal, since the error that
 /// [`judge`] returns lists the refusals.
-pub(crate) fn tell(report: &Report<'_>, problems: &[Problem]) -> Result<()> {
-    for problem in problems {
-        if report.audience() == Audience::Programs {
-            report.data("", &serde_json::json!({"event": "problem", "problem": problem}))?;
-        } else if problem.level == Level::Warn {
-            report.warn(&problem.for_people());
-        }
-    }
-    Ok(())
+pub(crate) fn tell(report: &Report<'_>, problems: &[Problem]) {
+    problems.iter().for_each(|problem| report.problem(problem));
 }
 
 /// Fails if any problem forbids going on; the error lists all that do.

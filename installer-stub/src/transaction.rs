@@ -7,6 +7,7 @@ use bundle_format::Digest;
 use crate::action::{Action, Closing, Reached};
 use crate::config;
 use crate::error::{Error, ExitCode, Result};
+use crate::health::Checks;
 use crate::host::{DirectoryLock, FileSystems, Host, temporary_beside};
 use crate::journal::{self, Begin, Journal, State};
 use crate::layout::{Layout, ancestors_below};
@@ -144,6 +145,8 @@ impl Exclusive {
             self.directories.push(self.layout.state());
         }
         self.end(host, journal, &systems)?;
+        // What that run made is gone or finished: a directory of logs that is there now stays.
+        report.committed();
         Ok(true)
     }
 
@@ -187,6 +190,7 @@ impl Exclusive {
         if let Err(error) = done {
             return Err(self.back(host, report, journal, &systems, &actions, begun, error));
         }
+        report.committed();
         host.turn_deaf();
         close(host, &closings)
             .and_then(|()| self.end(host, journal, &systems))
@@ -303,6 +307,10 @@ fn forward(
         };
         if let Some(last) = begun.last_mut() {
             last.1 = reached;
+        }
+        if let (Action::StartServices { checks, .. }, Ok(())) = (action, &result) {
+            let passed = checks.iter().flat_map(Checks::about);
+            passed.for_each(|check| report.health(check, true));
         }
         let recorded = journal.outcome(host, number, reached);
         result.and(recorded)?;

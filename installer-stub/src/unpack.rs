@@ -11,7 +11,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use bundle_format::index::{Entry, EntryKind, Index};
 use bundle_format::{Digest, Hasher, Limits, VerifiedPayload};
@@ -107,18 +106,10 @@ fn run(work: &Work<'_>, workers: usize, report: &Report<'_>) -> Result<()> {
         if threads.is_empty() {
             work.until_done();
         }
-        for round in 0_u64.. {
-            if threads.iter().all(|thread| thread.is_finished()) {
-                break;
-            }
-            // Eyes are slow, small bundles are not.
-            if round % 20 == 0 {
-                report.progress(&work.done, work.index.tar_length());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        report.watch(&work.done, work.index.tar_length(), || {
+            threads.iter().all(|thread| thread.is_finished())
+        });
     });
-    report.progress_done();
     let failure = work
         .failure
         .lock()

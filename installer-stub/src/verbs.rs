@@ -1,6 +1,7 @@
 //! One module for each verb.
 
 mod extract;
+mod history;
 mod install;
 mod list;
 mod plan;
@@ -8,6 +9,7 @@ mod recover;
 mod rollback;
 mod services;
 mod status;
+mod support_bundle;
 mod uninstall;
 mod verify;
 
@@ -51,6 +53,8 @@ pub(crate) fn run(context: Context<'_>, cli: &Cli) -> Result<ExitCode> {
         Some(Verb::Verify { source, .. }) => verify::run(context, source),
         Some(Verb::List(source)) => list::run(context, source),
         Some(Verb::Extract { source, to }) => extract::run(context, source, to),
+        Some(Verb::History) => history::run(context),
+        Some(Verb::SupportBundle { to }) => support_bundle::run(context, to.as_deref()),
         None if payload::own_executable_carries_a_bundle(context.host)? => {
             install::run(context, &Source::default())
         }

@@ -7,6 +7,7 @@ mod stub_crash;
 #[cfg(target_os = "linux")]
 mod stub_disk;
 mod stub_install;
+mod stub_observe;
 mod stub_preflight;
 mod stub_prompt;
 mod stub_recipe;

@@ -17,7 +17,7 @@ const FAR_AHEAD: i64 = 4_070_908_800;
 /// Runs the installer where `mounts` were made for it alone, then shows what `left` prints. `None` without the
 /// right to mount, which CI has.
 #[track_caller]
-fn among_mounts(mounts: &str, left: &str, command: &Command) -> Option<Ended> {
+pub(crate) fn among_mounts(mounts: &str, left: &str, command: &Command) -> Option<Ended> {
     let script = format!("{{ {mounts}; }} >&2 || exit 99; \"$@\"; code=$?; {left}; exit $code");
     let ended = Ended::run(
         Command::new("unshare")
@@ -80,7 +80,7 @@ fn closed_port() -> u16 {
 }
 
 /// The machine itself, but for what an installation writes to: all of that is empty.
-const BARE_MACHINE: &str = "hostname preflight-node \
+pub(crate) const BARE_MACHINE: &str = "hostname preflight-node \
     && for directory in /opt /var/lib /var/log /etc/systemd /run; do mount -t tmpfs tmpfs $directory || exit 99; done \
     && mount -o remount,noexec /opt && mkdir -p /run/systemd/system \
     && echo 127.0.1.1 preflight-node > /run/hosts && mount --bind /run/hosts /etc/hosts";

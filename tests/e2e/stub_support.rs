@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use test_support::{Ended, Fake, FakeRunFile, Key, Snapshot, Times, Watched, differences, snapshot, strace};
+use test_support::{
+    Ended, Fake, FakeRunFile, Key, Snapshot, Times, Watched, differences, snapshot, strace, without_run_logs,
+};
 
 /// A machine in a directory.
 pub(crate) struct Sandbox {
@@ -138,9 +140,9 @@ impl Sandbox {
         self.root().join("var/lib/servoy-cluster/journal")
     }
 
-    /// What lies below the root.
+    /// What lies below the root, but for the installer's logs: every run has its own.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        snapshot(&self.root(), Times::OfFiles)
+        without_run_logs(snapshot(&self.root(), Times::OfFiles))
     }
 }
 

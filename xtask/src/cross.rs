@@ -121,7 +121,11 @@ fn reproducible_flags(workspace: &Workspace, target: Target) -> Result<OsString>
         flags.extend([
             "-Clink-arg=-zpack-relative-relocs".into(),
             "-Clink-arg=--icf=all".into(),
+            "-Clink-arg=--no-eh-frame-hdr".into(),
         ]);
+        let mut script = OsString::from("-Clink-arg=-T");
+        script.push(workspace.root().join("xtask/without-unwinding.ld"));
+        flags.push(script);
     }
     if target == Target::WindowsX86_64 {
         // The linker would write the time of day into the header.

@@ -110,6 +110,11 @@ impl Host {
     /// Ends what programs have left running.
     pub(super) fn end_strays(&self) {}
 
+    /// Opens a directory that nobody else writes to.
+    pub(crate) fn private_directory(&self, parent: &Path, name: &str) -> Result<PrivateDirectory, HostError> {
+        trying("open", &parent.join(name), not_supported())
+    }
+
     /// Opens the file system of `directory`.
     pub(crate) fn durability(&self, directory: &Path) -> Result<Durability, HostError> {
         trying("open", directory, not_supported())
@@ -146,5 +151,26 @@ impl FileSystems {
     /// Makes everything written since durable.
     pub(crate) fn ensure(&self) -> Result<(), HostError> {
         Ok(())
+    }
+}
+
+/// An open directory that nobody else writes to.
+#[derive(Debug)]
+pub(crate) struct PrivateDirectory;
+
+impl PrivateDirectory {
+    /// Creates a file that must not exist.
+    pub(crate) fn create(&self, name: &str) -> Result<File, HostError> {
+        trying("create", Path::new(name), not_supported())
+    }
+
+    /// The names in it.
+    pub(crate) fn names(&self) -> Result<Vec<String>, HostError> {
+        Ok(Vec::new())
+    }
+
+    /// Removes a file.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), HostError> {
+        trying("remove", Path::new(name), not_supported())
     }
 }

@@ -122,16 +122,22 @@ impl Host {
 
     /// The bytes of a regular file; a link is not followed but refused.
     pub(crate) fn read_regular(&self, path: &Path) -> Result<Vec<u8>> {
-        let mut options = OpenOptions::new();
-        options.read(true);
-        unix::refuse_links(&mut options);
-        let mut file = trying("open", path, options.open(path))?;
-        if !trying("look at", path, file.metadata())?.is_file() {
-            return trying("open", path, Err(io::Error::other("not a regular file")));
-        }
         let mut bytes = Vec::new();
-        trying("read", path, file.read_to_end(&mut bytes))?;
+        trying("read", path, open_regular(path)?.read_to_end(&mut bytes))?;
         Ok(bytes)
+    }
+
+    /// The last bytes of a regular file, at most `most`, and whether it has more; a link is not followed but refused.
+    pub(crate) fn read_regular_end(&self, path: &Path, most: u64) -> Result<(Vec<u8>, bool)> {
+        let mut file = open_regular(path)?;
+        let length = trying("look at", path, file.metadata())?.len();
+        // Files of the kernel say that they are empty, and are not.
+        let start = length.saturating_sub(most);
+        let mut bytes = Vec::new();
+        let read = io::Seek::seek(&mut file, io::SeekFrom::Start(start))
+            .and_then(|_| file.take(most).read_to_end(&mut bytes));
+        trying("read", path, read)?;
+        Ok((bytes, start > 0))
     }
 
     /// Gives a file a second name, so that replacing it loses nothing. A name that a run which was cut short left is
@@ -419,6 +425,18 @@ pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
 pub(crate) fn beside(path: &Path, what: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{what}"))
+}
+
+/// Opens a regular file, and neither follows a link nor waits for what is no file.
+fn open_regular(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    unix::refuse_links(&mut options);
+    let file = trying("open", path, options.open(path))?;
+    match trying("look at", path, file.metadata())?.is_file() {
+        true => Ok(file),
+        false => trying("open", path, Err(io::Error::other("not a regular file"))),
+    }
 }
 
 fn is_absence(error: &io::Error) -> bool {

@@ -16,10 +16,11 @@ pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
     context.host.watch_signals()?;
     let bundle = payload::open(context.host, source, context.options)?;
     let layout = bundle.layout(context.host);
+    context.report.open_log(&layout, "install");
     if context.host.file_system(&layout.state())?.read_only {
         // Not even the lock could be taken: this is told with everything else that speaks against it.
         let problems = Prepared::new(context, &bundle, &[])?.problems;
-        preflight::tell(context.report, &problems)?;
+        preflight::tell(context.report, &problems);
         preflight::judge(&problems)?;
     }
     let exclusive = Exclusive::take(context.host, &layout, context.report)?;
@@ -47,7 +48,7 @@ fn install(context: Context<'_>, bundle: &Bundle, exclusive: &Exclusive) -> Resu
     {
         return already_installed(context, installed);
     }
-    preflight::tell(report, &prepared.problems)?;
+    preflight::tell(report, &prepared.problems);
     preflight::judge(&prepared.problems)?;
     let plan = prepared.plan()?;
     if !context.options.yes {

@@ -50,7 +50,7 @@ pub(super) fn run(context: Context<'_>, source: &Source, explain: bool) -> Resul
     }
     // Programs have them in the plan.
     if context.report.audience() == Audience::People {
-        preflight::tell(context.report, &prepared.problems)?;
+        preflight::tell(context.report, &prepared.problems);
     }
     preflight::judge(&prepared.problems)?;
     Ok(ExitCode::Done)

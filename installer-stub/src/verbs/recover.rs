@@ -10,6 +10,10 @@ pub(super) fn run(context: Context<'_>) -> Result<ExitCode> {
     let Context { host, report, .. } = context;
     preflight::judge(&preflight::check_root(host)?)?;
     let layout = context.installed_layout()?;
+    // Every start of the machine asks, and mostly there is nothing to tell.
+    if host.exists(&layout.journal())? {
+        report.open_log(&layout, "recover");
+    }
     let exclusive = Exclusive::take(host, &layout, report)?;
     let recovered = exclusive.recovered();
     exclusive.release(host);

@@ -13,6 +13,7 @@ pub(super) fn run(context: Context<'_>) -> Result<ExitCode> {
     preflight::judge(&preflight::check_root(context.host)?)?;
     context.host.watch_signals()?;
     let layout = context.installed_layout()?;
+    context.report.open_log(&layout, "rollback");
     let exclusive = Exclusive::take(context.host, &layout, context.report)?;
     let done = rollback(context, &layout, &exclusive);
     if done.is_err() {

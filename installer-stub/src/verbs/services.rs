@@ -10,20 +10,25 @@ use crate::verbs::Context;
 
 /// Starts the services and waits until they are well.
 pub(super) fn start(context: Context<'_>) -> Result<ExitCode> {
-    with_services(context, |receipt| {
+    with_services(context, "start", |receipt| {
         let host = context.host;
         let started_at = host.now();
         service::start(host, &receipt.services)?;
         let tell = |text: &str| context.report.step(text);
         let checks = receipt.operation.health.as_ref();
-        checks.map_or(Ok(()), |checks| checks.wait(host, started_at, &tell))?;
+        if let Some(checks) = checks {
+            checks.wait(host, started_at, &tell)?;
+            checks
+                .about()
+                .for_each(|check| context.report.health(check, true));
+        }
         Ok(("started", "and well"))
     })
 }
 
 /// Stops the services, last first.
 pub(super) fn stop(context: Context<'_>) -> Result<ExitCode> {
-    with_services(context, |receipt| {
+    with_services(context, "stop", |receipt| {
         service::stop(context.host, &receipt.services)?;
         Ok(("stopped", "until they are started or the machine is"))
     })
@@ -31,12 +36,14 @@ pub(super) fn stop(context: Context<'_>) -> Result<ExitCode> {
 
 fn with_services(
     context: Context<'_>,
+    verb: &str,
     act: impl FnOnce(&Receipt) -> Result<(&'static str, &'static str)>,
 ) -> Result<ExitCode> {
     let host = context.host;
     preflight::judge(&preflight::check_root(host)?)?;
     host.watch_signals()?;
     let layout = context.installed_layout()?;
+    context.report.open_log(&layout, verb);
     let exclusive = Exclusive::take(host, &layout, context.report)?;
     let acted = current(context, &layout).and_then(|receipt| Ok((act(&receipt)?, receipt)));
     exclusive.release(host);

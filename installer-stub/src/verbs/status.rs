@@ -14,13 +14,32 @@ use crate::verbs::Context;
 
 /// Shows what is installed. Changes nothing.
 pub(super) fn run(context: Context<'_>) -> Result<ExitCode> {
-    let host = context.host;
     let layout = context.installed_layout()?;
-    let site = keyring::site(host, &layout)?;
+    let status = look(context, &layout)?;
+    context.report.data(&status.text, &status.object)?;
+    Ok(if status.well {
+        ExitCode::Done
+    } else {
+        ExitCode::Unhealthy
+    })
+}
+
+/// How it stands.
+pub(super) struct Status {
+    text: String,
+    /// For programs.
+    pub(super) object: serde_json::Value,
+    well: bool,
+}
+
+/// Looks at what is installed.
+pub(super) fn look(context: Context<'_>, layout: &Layout) -> Result<Status> {
+    let host = context.host;
+    let site = keyring::site(host, layout)?;
     let unfinished = journal::read(host, &layout.journal())?;
-    let receipt = receipt::installed(host, &layout)?.last();
+    let receipt = receipt::installed(host, layout)?.last();
     let health = match &receipt {
-        Some(receipt) => Health::of(context, &layout, receipt)?,
+        Some(receipt) => Health::of(context, layout, receipt)?,
         None => Health::default(),
     };
     let mut text = String::new();
@@ -57,8 +76,7 @@ pub(super) fn run(context: Context<'_>) -> Result<ExitCode> {
         "unfinished": unfinished.as_ref().map(|unfinished| &unfinished.begin.verb),
         "services": services, "drift": health.drift,
     });
-    context.report.data(&text, &object)?;
-    Ok(if well { ExitCode::Done } else { ExitCode::Unhealthy })
+    Ok(Status { text, object, well })
 }
 
 #[derive(Debug, Default)]

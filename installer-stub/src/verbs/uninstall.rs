@@ -13,6 +13,7 @@ pub(super) fn run(context: Context<'_>, purge: bool) -> Result<ExitCode> {
     preflight::judge(&preflight::check_root(context.host)?)?;
     context.host.watch_signals()?;
     let layout = context.installed_layout()?;
+    context.report.open_log(&layout, "uninstall");
     let exclusive = Exclusive::take(context.host, &layout, context.report)?;
     let done = uninstall(context, &layout, &exclusive, purge);
     if done.is_ok() {

@@ -21,7 +21,7 @@ pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
     bundle.verify_stub()?;
     let external = bundle.open_external(host)?;
     let payload = bundle.payload(&external)?;
-    let next = AtomicU64::new(0);
+    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
     let failure: Mutex<Option<Error>> = Mutex::new(None);
     let check = || {
         loop {
@@ -32,7 +32,7 @@ pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
             let checked = host.check_interrupted().and_then(|()| {
                 payload
                     .chunk(number)
-                    .map(drop)
+                    .map(|chunk| done.fetch_add(u64::try_from(chunk.len()).unwrap_or(0), Ordering::Relaxed))
                     .map_err(|error| bundle.about(error))
             });
             if let Err(error) = checked {
@@ -44,9 +44,10 @@ pub(super) fn run(context: Context<'_>, source: &Source) -> Result<ExitCode> {
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..context.jobs() {
-            scope.spawn(check);
-        }
+        let threads: Vec<_> = (0..context.jobs()).map(|_| scope.spawn(check)).collect();
+        report.watch(&done, bundle.index().payload.length, || {
+            threads.iter().all(|thread| thread.is_finished())
+        });
     });
     if let Some(error) = failure
         .into_inner()

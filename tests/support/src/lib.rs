@@ -17,6 +17,6 @@ pub use ended::Ended;
 pub use key::Key;
 pub use plant::plant;
 #[cfg(unix)]
-pub use snapshot::{Snapshot, Times, differences, settled, snapshot};
+pub use snapshot::{Snapshot, Times, differences, settled, snapshot, without_run_logs};
 #[cfg(unix)]
 pub use strace::{CHANGING, Call, LOOKING_AND_STARTING, Watched, calls, fired, strace};

@@ -34,9 +34,9 @@ pub fn snapshot(root: &Path, times: Times) -> Snapshot {
 }
 
 /// What lies below `root`, but for what differs between two equal runs that both began at `moment` or later: the times
-/// of files that they wrote, and the times that the installer writes down.
+/// of files that they wrote, the times that the installer writes down, and its logs, of which each run has its own.
 pub fn settled(root: &Path, moment: i64) -> Snapshot {
-    let mut found = snapshot(root, Times::OfFilesBefore(moment));
+    let mut found = without_run_logs(snapshot(root, Times::OfFilesBefore(moment)));
     for (path, what) in &mut found {
         let Some(field) = written_time(path) else {
             continue;
@@ -47,6 +47,18 @@ pub fn settled(root: &Path, moment: i64) -> Snapshot {
         *what = what.replace(&digest(&text), &digest(&masked.join("\n")));
     }
     found
+}
+
+/// A snapshot without the installer's logs, of which each run has its own.
+pub fn without_run_logs(snapshot: Snapshot) -> Snapshot {
+    let others = snapshot.into_iter().filter(|(path, _)| !is_run_log(path));
+    others.collect()
+}
+
+/// Whether a path is `var/log/<product>/installer`, or below it.
+fn is_run_log(path: &str) -> bool {
+    let logs = path.strip_prefix("var/log/");
+    logs.is_some_and(|path| path.split('/').nth(1) == Some("installer"))
 }
 
 /// The field in which the installer writes down when it was, if the file at `path` has one.
