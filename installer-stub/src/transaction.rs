@@ -91,6 +91,18 @@ impl Exclusive {
         &self.directories
     }
 
+    /// Has directories above the state's, which an earlier run made, go with it if nothing is left in them.
+    pub(crate) fn gives_back(&mut self, made: impl Iterator<Item = PathBuf>) {
+        let state = self.layout.state();
+        let mut directories: Vec<PathBuf> = made.filter(|path| state.starts_with(path)).collect();
+        directories.append(&mut self.directories);
+        directories.push(state);
+        // Parents first.
+        directories.sort();
+        directories.dedup();
+        self.directories = directories;
+    }
+
     /// Gives the lock back, leaving no empty directory that was made for it.
     pub(crate) fn release(self, host: &Host) {
         host.remove_empty(&self.directories);

@@ -14,16 +14,18 @@ pub(super) fn run(context: Context<'_>, purge: bool) -> Result<ExitCode> {
     context.host.watch_signals()?;
     let layout = context.installed_layout()?;
     context.report.open_log(&layout, "uninstall");
-    let exclusive = Exclusive::take(context.host, &layout, context.report)?;
-    let done = uninstall(context, &layout, &exclusive, purge);
-    if done.is_ok() {
-        context.host.remove_empty(&[layout.state()]);
-    }
+    let mut exclusive = Exclusive::take(context.host, &layout, context.report)?;
+    let done = uninstall(context, &layout, &mut exclusive, purge);
     exclusive.release(context.host);
     done
 }
 
-fn uninstall(context: Context<'_>, layout: &Layout, exclusive: &Exclusive, purge: bool) -> Result<ExitCode> {
+fn uninstall(
+    context: Context<'_>,
+    layout: &Layout,
+    exclusive: &mut Exclusive,
+    purge: bool,
+) -> Result<ExitCode> {
     let Context { host, report, .. } = context;
     let installed = receipt::installed(host, layout)?;
     let Some(last) = installed.current.as_ref().or(installed.others.first()) else {
@@ -34,6 +36,8 @@ fn uninstall(context: Context<'_>, layout: &Layout, exclusive: &Exclusive, purge
         return Ok(ExitCode::Done);
     };
     let release = last.release.clone();
+    let receipts = installed.current.iter().chain(&installed.others);
+    exclusive.gives_back(receipts.flat_map(|receipt| receipt.directories.clone()));
     let circumstances = context.circumstances(layout, &installed, &[])?;
     let (actions, closings) = plan::removal(host, layout, &installed, purge, &circumstances)?;
     context.show(&actions);
