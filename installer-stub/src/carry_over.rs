@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::host::{FileKind, Host, temporary_beside};
-use crate::layout::{RELEASE_BASE, ancestors_below};
+use crate::layout::{Layout, RELEASE_BASE, ReleaseLayout, ancestors_below};
+use crate::receipt::{Operation, Receipt};
 
 /// What is carried over from where to where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,25 @@ struct Carried {
 }
 
 impl CarryOver {
+    /// What goes from the release in use into `release`; nothing at a first install.
+    pub(crate) fn into_release(
+        installed: Option<&Receipt>,
+        layout: &Layout,
+        release: &ReleaseLayout,
+        operation: &Operation,
+    ) -> Option<Self> {
+        let before = installed?;
+        let managed = operation.managed.iter().chain(&before.operation.managed);
+        let managed: BTreeSet<RelPath> = managed.cloned().collect();
+        let carry_over = Self {
+            from: before.release_layout(layout).directory,
+            release: release.directory.clone(),
+            managed: Vec::from_iter(managed),
+            mutable: before.operation.mutable.clone(),
+        };
+        (!carry_over.managed.is_empty() || !carry_over.mutable.is_empty()).then_some(carry_over)
+    }
+
     /// Whether it could be done now; the error names what a person has to decide.
     pub(crate) fn check(&self, host: &Host) -> Result<()> {
         let (_, differences) = self.decide(host)?;

@@ -47,6 +47,16 @@ pub(crate) enum Verb {
     Start,
     /// Stop the services
     Stop,
+    /// Do everything but the switch, while the release in use keeps serving
+    Stage {
+        #[command(flatten)]
+        source: Source,
+        /// Give up the release that is staged
+        #[arg(long, conflicts_with = "file")]
+        discard: bool,
+    },
+    /// Switch to the staged release, without its run file
+    Activate,
     /// Go back to the release that was in use before
     Rollback,
     /// Put right what a run that was cut short has left; every other verb does so first

@@ -55,14 +55,7 @@ impl std::fmt::Display for Kind {
 /// How the machine differs from `receipt`. What services and operators may change is no difference.
 pub(crate) fn drift(host: &Host, layout: &Layout, receipt: &Receipt, depth: Depth) -> Result<Vec<Drift>> {
     let release = receipt.release_layout(layout);
-    let mut found = Vec::new();
-    for entry in &receipt.release_entries {
-        if receipt.is_mutable(&entry.path) {
-            continue;
-        }
-        let path = entry.path.below(&release.directory);
-        found.extend(compare(host, path, entry.mode, &entry.content, depth)?);
-    }
+    let mut found = of_release(host, layout, receipt, depth)?;
     for file in &receipt.files {
         let content = Content::File {
             size: file.size,
@@ -74,6 +67,25 @@ pub(crate) fn drift(host: &Host, layout: &Layout, receipt: &Receipt, depth: Dept
         target: release.current_target.clone(),
     };
     found.extend(compare(host, release.current.clone(), 0, &current, depth)?);
+    Ok(found)
+}
+
+/// How the release's own directory differs from `receipt`.
+pub(crate) fn of_release(
+    host: &Host,
+    layout: &Layout,
+    receipt: &Receipt,
+    depth: Depth,
+) -> Result<Vec<Drift>> {
+    let release = receipt.release_layout(layout);
+    let mut found = Vec::new();
+    for entry in &receipt.release_entries {
+        if receipt.is_mutable(&entry.path) {
+            continue;
+        }
+        let path = entry.path.below(&release.directory);
+        found.extend(compare(host, path, entry.mode, &entry.content, depth)?);
+    }
     if depth == Depth::Full {
         found.extend(extra(host, &release.directory, receipt)?);
     }

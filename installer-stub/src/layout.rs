@@ -70,6 +70,11 @@ impl Layout {
         self.state().join(JOURNAL_INSTALLER)
     }
 
+    /// Which release is staged and waits to be activated.
+    pub(crate) fn staged(&self) -> PathBuf {
+        self.state().join("staged.json")
+    }
+
     /// Where the data of `release` is kept that a later one may have changed.
     pub(crate) fn snapshots(&self, release: &str) -> PathBuf {
         self.all_snapshots().join(release)

@@ -24,6 +24,7 @@ mod preflight;
 mod receipt;
 mod report;
 mod service;
+mod staged;
 mod staging;
 mod transaction;
 mod trust;

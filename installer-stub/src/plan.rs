@@ -7,6 +7,7 @@ mod rollback;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod two_steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use bundle_format::{Digest, Identity, Name, PublicKey, RelPath};
 
 pub(crate) use removal::{left, removal};
 pub(crate) use rollback::rollback;
+pub(crate) use two_steps::{activation, discarding, staging, wanted_to_activate};
 
 use crate::action::{Action, Closing};
 use crate::config::{self, ToolRun, Values};
@@ -93,11 +95,41 @@ pub(crate) struct Plan {
     /// What `{{name}}` stands for.
     pub values: Values,
     /// What the services start, by service.
-    pub scripts: Vec<(Name, String)>,
+    pub scripts: Scripts,
 }
 
 /// Works out what installing `subject` takes.
 pub(crate) fn plan(subject: Subject<'_>, circumstances: &Circumstances<'_>) -> Result<Plan> {
+    let layout = subject.layout;
+    let (mut receipt, values, scripts) = prepared(subject, circumstances)?;
+    let mut steps = Steps::new(circumstances);
+    clear_the_way(&mut steps, subject);
+    steps.recover_unit(layout);
+    stage(&mut steps, subject, &values)?;
+    activate::activate(&mut steps, layout, &mut receipt);
+    let mut closings = vec![
+        Closing::ClearMark {
+            release: subject.release.directory.clone(),
+        },
+        site_file(layout, subject.identity, circumstances)?,
+        history(layout, circumstances, "install", &receipt),
+    ];
+    closings.extend(steps.cleaning());
+    closings.extend(pruning(layout, subject.identity, circumstances));
+    Ok(Plan {
+        closings,
+        actions: steps.actions,
+        receipt,
+        values,
+        scripts,
+    })
+}
+
+/// What services start, by service.
+type Scripts = Vec<(Name, String)>;
+
+/// What is known of a release before anything is done.
+fn prepared(subject: Subject<'_>, circumstances: &Circumstances<'_>) -> Result<(Receipt, Values, Scripts)> {
     let Subject { index, layout, .. } = subject;
     let site = index.envelope.site.as_str();
     let values = config::values(&index.description, site, subject.member, layout, subject.release);
@@ -105,19 +137,7 @@ pub(crate) fn plan(subject: Subject<'_>, circumstances: &Circumstances<'_>) -> R
     for service in &index.description.recipe.services {
         scripts.push((service.name.clone(), service::start_script(service, &values)?));
     }
-    let mut receipt = receipt(subject, circumstances, &values)?;
-    let mut steps = Steps::new(circumstances);
-    clear_the_way(&mut steps, subject);
-    steps.recover_unit(layout);
-    stage(&mut steps, subject, &values)?;
-    activate::activate(&mut steps, layout, &mut receipt);
-    Ok(Plan {
-        closings: closings(subject, circumstances, &receipt, &steps)?,
-        actions: steps.actions,
-        receipt,
-        values,
-        scripts,
-    })
+    Ok((receipt(subject, circumstances, &values)?, values, scripts))
 }
 
 /// Every directory and every file outside of the release that a plan may want to make, for finding out which exist.
@@ -208,38 +228,27 @@ fn service_names(index: &Index) -> Vec<Name> {
 /// Releases that are kept besides the one in use: one to go back to.
 const KEPT: usize = 1;
 
-fn closings(
-    subject: Subject<'_>,
-    circumstances: &Circumstances<'_>,
-    receipt: &Receipt,
-    steps: &Steps<'_>,
-) -> Result<Vec<Closing>> {
-    let json = |error| Error::failed("cannot put the site into words").with_source(error);
-    let site = Site::of(subject.identity, circumstances.site);
-    let layout = subject.layout;
-    let mut closings = vec![
-        Closing::ClearMark {
-            release: subject.release.directory.clone(),
-        },
-        Closing::ReplaceFile {
-            path: layout.site(),
-            mode: 0o644,
-            content: serde_json::to_string(&site).map_err(json)? + "\n",
-        },
-        history(layout, circumstances, "install", receipt),
-    ];
-    closings.extend(steps.cleaning());
+/// The site's highest sequence is raised only when a release is committed.
+fn site_file(layout: &Layout, identity: &Identity, circumstances: &Circumstances<'_>) -> Result<Closing> {
+    let site = Site::of(identity, circumstances.site);
+    let text = serde_json::to_string(&site)
+        .map_err(|error| Error::failed("cannot put the site into words").with_source(error))?;
+    Ok(Closing::ReplaceFile {
+        path: layout.site(),
+        mode: 0o644,
+        content: text + "\n",
+    })
+}
+
+/// Removes releases that nobody goes back to any more.
+fn pruning(layout: &Layout, identity: &Identity, circumstances: &Circumstances<'_>) -> Vec<Closing> {
     let candidates = circumstances.installed.into_iter().chain(circumstances.others);
-    let old = candidates.filter(|other| other.identity != *subject.identity);
-    for old in old.skip(KEPT) {
-        closings.push(Closing::Remove {
-            path: old.release_layout(layout).directory,
-        });
-        closings.push(Closing::Remove {
-            path: layout.snapshots(&old.release),
-        });
-    }
-    Ok(closings)
+    let old = candidates.filter(|other| other.identity != *identity).skip(KEPT);
+    old.flat_map(|old| {
+        let release = old.release_layout(layout).directory;
+        [release, layout.snapshots(&old.release)].map(|path| Closing::Remove { path })
+    })
+    .collect()
 }
 
 /// The line of a finished run in the history.

@@ -8,6 +8,7 @@ mod plan;
 mod recover;
 mod rollback;
 mod services;
+mod stage;
 mod status;
 mod support_bundle;
 mod uninstall;
@@ -16,16 +17,18 @@ mod verify;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::action::Action;
+use crate::action::{Action, account};
 use crate::cli::{Cli, Options, Source, Verb};
 use crate::error::{Error, ExitCode, Result};
 use crate::host::{FileKind, Host};
 use crate::layout::{JOURNAL_INSTALLER, Layout, ancestors_below};
 use crate::payload;
 use crate::plan::Circumstances;
+use crate::preflight;
 use crate::receipt;
 use crate::report::Report;
 use crate::service;
+use crate::transaction::Exclusive;
 
 /// What every verb works with.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +47,9 @@ pub(crate) fn run(context: Context<'_>, cli: &Cli) -> Result<ExitCode> {
         Some(Verb::Install(source)) => install::run(context, source),
         Some(Verb::Status) => status::run(context),
         Some(Verb::Uninstall { purge }) => uninstall::run(context, *purge),
+        Some(Verb::Stage { discard: true, .. }) => stage::discard(context),
+        Some(Verb::Stage { source, .. }) => stage::run(context, source),
+        Some(Verb::Activate) => stage::activate(context),
         Some(Verb::Start) => services::start(context),
         Some(Verb::Stop) => services::stop(context),
         Some(Verb::Rollback) => rollback::run(context),
@@ -135,6 +141,30 @@ impl Context<'_> {
             now: host.now(),
             operator: host.operator(),
         })
+    }
+
+    /// Whether the account that services run as is there. Below another root nobody asks.
+    fn account_exists(&self, account: Option<&bundle_format::Name>) -> Result<bool> {
+        match account {
+            Some(account) if self.host.is_system() => account::exists(self.host, account),
+            _ => Ok(false),
+        }
+    }
+
+    /// Takes the lock of what is installed, and does `act`.
+    fn changing(
+        self,
+        verb: &str,
+        act: impl FnOnce(&Layout, &mut Exclusive) -> Result<ExitCode>,
+    ) -> Result<ExitCode> {
+        preflight::judge(&preflight::check_root(self.host)?)?;
+        self.host.watch_signals()?;
+        let layout = self.installed_layout()?;
+        self.report.open_log(&layout, verb);
+        let mut exclusive = Exclusive::take(self.host, &layout, self.report)?;
+        let acted = act(&layout, &mut exclusive);
+        exclusive.release(self.host);
+        acted
     }
 
     /// Shows what is going to be done to whoever is going to be asked.

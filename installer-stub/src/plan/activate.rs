@@ -1,9 +1,7 @@
 //! Making a staged release the one that is in use.
 
-use std::collections::BTreeSet;
-
 use bundle_format::recipe::OnUpgrade;
-use bundle_format::{Name, RelPath};
+use bundle_format::Name;
 
 use super::steps::Steps;
 use crate::action::{Action, FileContent};
@@ -15,7 +13,8 @@ use crate::receipt::{Operation, Receipt};
 /// Adds what it takes; the receipt gets what is known only now.
 pub(super) fn activate(steps: &mut Steps<'_>, layout: &Layout, receipt: &mut Receipt) {
     let release = receipt.release_layout(layout);
-    let carry_over = carry_over(steps, layout, &release, &receipt.operation);
+    let before = steps.circumstances.installed;
+    let carry_over = CarryOver::into_release(before, layout, &release, &receipt.operation);
     place(steps, layout, receipt, &release, carry_over.clone());
     stop(steps, layout);
     data(steps, layout, &receipt.operation);
@@ -35,28 +34,6 @@ pub(super) fn activate(steps: &mut Steps<'_>, layout: &Layout, receipt: &mut Rec
 
 fn account<'a>(steps: &Steps<'_>, operation: &'a Operation) -> Option<&'a Name> {
     operation.user.as_ref().filter(|_| steps.circumstances.system)
-}
-
-fn carry_over(
-    steps: &Steps<'_>,
-    layout: &Layout,
-    release: &ReleaseLayout,
-    operation: &Operation,
-) -> Option<CarryOver> {
-    let before = steps.circumstances.installed?;
-    let managed: BTreeSet<RelPath> = operation
-        .managed
-        .iter()
-        .chain(&before.operation.managed)
-        .cloned()
-        .collect();
-    let carry_over = CarryOver {
-        from: before.release_layout(layout).directory,
-        release: release.directory.clone(),
-        managed: Vec::from_iter(managed),
-        mutable: before.operation.mutable.clone(),
-    };
-    (!carry_over.managed.is_empty() || !carry_over.mutable.is_empty()).then_some(carry_over)
 }
 
 /// Puts everything where it belongs that nothing refers to yet, and asks the gate.
@@ -237,11 +214,10 @@ fn complete(steps: &mut Steps<'_>, receipt: &mut Receipt) {
     let mut directories = before.map_or_else(Vec::new, |before| before.directories.clone());
     directories.append(&mut receipt.directories);
     let mut account = before.and_then(|before| before.account.clone());
+    directories.extend(steps.made());
     for action in &steps.actions {
-        match action {
-            Action::CreateDirectory { path, .. } => directories.push(path.clone()),
-            Action::CreateAccount { name } => account = Some(name.clone()),
-            _ => {}
+        if let Action::CreateAccount { name } = action {
+            account = Some(name.clone());
         }
     }
     directories.sort();

@@ -102,6 +102,17 @@ impl<'a> Steps<'a> {
         }
     }
 
+    /// Directories that were made before and that are made by the actions so far, parents first.
+    pub(super) fn made(&self) -> Vec<PathBuf> {
+        let mut made = self.circumstances.made.to_vec();
+        for action in &self.actions {
+            if let Action::CreateDirectory { path, .. } = action {
+                made.push(path.clone());
+            }
+        }
+        made
+    }
+
     /// What to do after the commit with that which was put aside.
     pub(super) fn cleaning(&self) -> Vec<Closing> {
         let is_aside = |to: &Path, path: &Path| to == beside(path, "removed");

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use bundle_format::{Identity, index};
 
-use crate::action::account;
 use crate::cli::Source;
 use crate::error::{Error, ExitCode, Result};
 use crate::host::Host;
@@ -14,7 +13,7 @@ use crate::layout::{INCOMPLETE, Layout, ReleaseLayout};
 use crate::payload::{self, Bundle};
 use crate::plan::{self, Circumstances, Plan, Subject};
 use crate::preflight::{self, Problem};
-use crate::receipt::{self, Installed};
+use crate::receipt::{self, Installed, Receipt};
 use crate::report::{Audience, size};
 use crate::verbs::Context;
 
@@ -111,9 +110,15 @@ impl<'a> Prepared<'a> {
     }
 
     /// Whether exactly this bundle is installed.
-    pub(super) fn is_installed(&self) -> bool {
+    fn is_installed(&self) -> bool {
         let installed = self.installed.current.as_ref();
         installed.is_some_and(|installed| installed.identity == self.identity)
+    }
+
+    /// The receipt, if exactly this bundle is installed.
+    pub(super) fn installed_already(&self) -> Option<&Receipt> {
+        let installed = self.installed.current.as_ref();
+        installed.filter(|_| self.is_installed())
     }
 
     fn site(&self) -> Option<&Site> {
@@ -134,15 +139,22 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// What is going to be done.
+    /// What installing is going to do.
     pub(super) fn plan(&self) -> Result<Plan> {
-        let host = self.context.host;
-        let system = host.is_system();
+        self.plan_with(plan::plan)
+    }
+
+    /// What staging is going to do.
+    pub(super) fn plan_staging(&self) -> Result<Plan> {
+        self.plan_with(plan::staging)
+    }
+
+    fn plan_with(
+        &self,
+        plan: impl Fn(Subject<'_>, &Circumstances<'_>) -> Result<Plan>,
+    ) -> Result<Plan> {
         let account = self.bundle.description().recipe.user.as_ref();
-        let account_exists = match account {
-            Some(account) if system => account::exists(host, &account.name)?,
-            _ => false,
-        };
+        let account_exists = self.context.account_exists(account.map(|account| &account.name))?;
         let current = self.installed.current.as_ref();
         let wanted = plan::wanted(self.subject(), current);
         let circumstances = Circumstances {
@@ -163,7 +175,7 @@ impl<'a> Prepared<'a> {
                 .context
                 .circumstances(&self.layout, &self.installed, &wanted)?
         };
-        plan::plan(self.subject(), &circumstances)
+        plan(self.subject(), &circumstances)
     }
 }
 
