@@ -35,7 +35,7 @@ fn unknown_keys_in_every_table() {
      found: `abuot`
 hint: did you mean `about`?
 `profile/roles/terracotta-server.toml`, line 3: unknown key `sumary`
-  expected: one of `format_version`, `role`, `summary`, `java_home`, `variable`, `place`, `template`, `patch`, `tool`, `user`, `data`, `service`, `health`, `requires`, `listen`, `peer`, `address`
+  expected: one of `format_version`, `role`, `summary`, `java_home`, `variable`, `place`, `template`, `patch`, `tool`, `user`, `mutable`, `data`, `service`, `health`, `requires`, `listen`, `peer`, `address`
      found: `sumary`
 hint: did you mean `summary`?
 `profile/roles/terracotta-server.toml`, line 10: unknown key `defualt`
