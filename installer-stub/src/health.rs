@@ -110,10 +110,6 @@ impl Checks {
 }
 
 /// Makes every check once, all at the same time and none for longer than two seconds.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "`status` asks once receipts hold the checks")
-)]
 pub(crate) fn check_once(host: &Host, checks: &Checks) -> Vec<Observation> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = checks

@@ -149,17 +149,35 @@ pub(crate) fn read(host: &Host, path: &Path) -> Result<Option<Unfinished>> {
     }
 }
 
-/// Which installer opened the journal at `path`, also if this one does not know all that it wrote.
-pub(crate) fn opened_by(host: &Host, path: &Path) -> Result<Option<Digest>> {
-    let Some(text) = host.read_lossy_if_there(path)? else {
-        return Ok(None);
-    };
-    let first = text.lines().find_map(|line| line.split_once(' '));
-    let sha256 = first
-        .filter(|(sum, json)| *sum == Digest::of(json.as_bytes()).short(16))
+/// What any version of the installer can tell of a journal, whatever else is in it.
+#[derive(Debug, Default)]
+pub(crate) struct Outline {
+    /// The installer that opened it.
+    pub installer_sha256: Option<Digest>,
+    /// The verb.
+    pub verb: Option<String>,
+    /// Whether the run was committed.
+    pub committed: bool,
+}
+
+/// What can be told of the journal at `path`; nothing if there is none.
+pub(crate) fn outline(host: &Host, path: &Path) -> Result<Outline> {
+    let text = host.read_lossy_if_there(path)?.unwrap_or_default();
+    let is_whole = |(sum, json): &(&str, &str)| *sum == Digest::of(json.as_bytes()).short(16);
+    let mut records = text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter(is_whole);
+    let begin = records
+        .next()
         .and_then(|(_, json)| serde_json::from_str::<serde_json::Value>(json).ok())
-        .and_then(|record| record.pointer("/begin/installer_sha256")?.as_str()?.parse().ok());
-    Ok(sha256)
+        .unwrap_or_default();
+    let field = |name: &str| begin.pointer(name).and_then(serde_json::Value::as_str);
+    Ok(Outline {
+        installer_sha256: field("/begin/installer_sha256").and_then(|text| text.parse().ok()),
+        verb: field("/begin/verb").map(str::to_owned),
+        committed: records.any(|(_, json)| json == "\"committed\""),
+    })
 }
 
 fn damaged(path: &Path, line: usize) -> Error {

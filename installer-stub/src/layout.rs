@@ -75,6 +75,11 @@ impl Layout {
         self.state().join("staged.json")
     }
 
+    /// Name of the release whose services were last seen to be well here.
+    pub(crate) fn proven(&self) -> PathBuf {
+        self.state().join("proven")
+    }
+
     /// Where the data of `release` is kept that a later one may have changed.
     pub(crate) fn snapshots(&self, release: &str) -> PathBuf {
         self.all_snapshots().join(release)

@@ -114,6 +114,7 @@ pub(crate) fn plan(subject: Subject<'_>, circumstances: &Circumstances<'_>) -> R
         site_file(layout, subject.identity, circumstances)?,
         history(layout, circumstances, "install", &receipt),
     ];
+    closings.extend(steps.proof(layout, &receipt.release));
     closings.extend(steps.cleaning());
     closings.extend(pruning(layout, subject.identity, circumstances));
     Ok(Plan {

@@ -18,7 +18,7 @@
 //! | `error` | `exit_code`, `message`, `hint` or null | the run failed; also as text on standard error |
 //!
 //! How it ended, or what was asked for, is an event of its own, named after it: `installed`, `already-installed`,
-//! `rolled-back`, `recovered`, `started`, `stopped`, `uninstalled`, `nothing-installed`, `plan`, `status`, `verified`,
+//! `rolled-back`, `recovered`, `finished`, `started`, `stopped`, `uninstalled`, `nothing-installed`, `plan`, `status`, `verified`,
 //! `extracted`, `support-bundle`; `release` or `identity` in it say of what. `history` prints its entries as they
 //! are; a line of it that cannot be read is a `damaged` with `line` and `text`, and none at all is `no-history`.
 

@@ -21,6 +21,7 @@ pub(crate) struct Exclusive {
     layout: Layout,
     directories: Vec<PathBuf>,
     recovered: bool,
+    finished: Option<String>,
     _lock: DirectoryLock,
 }
 
@@ -62,20 +63,24 @@ impl Exclusive {
             layout: layout.clone(),
             directories,
             recovered: false,
+            finished: None,
             _lock: lock,
         };
-        match other_installer(host, layout)? {
+        let outline = journal::outline(host, &layout.journal())?;
+        match other_installer(host, layout, outline.installer_sha256)? {
             Some(installer) => {
                 // It takes the lock itself.
                 drop(exclusive);
                 hand_over(host, &installer)?;
                 Self::take(host, layout, report).map(|exclusive| Self {
                     recovered: true,
+                    finished: outline.verb.filter(|_| outline.committed),
                     ..exclusive
                 })
             }
             None => {
                 exclusive.recovered = exclusive.recover(host, report)?;
+                exclusive.finished = outline.verb.filter(|_| outline.committed);
                 Ok(exclusive)
             }
         }
@@ -84,6 +89,12 @@ impl Exclusive {
     /// Whether there was anything to put right.
     pub(crate) fn recovered(&self) -> bool {
         self.recovered
+    }
+
+    /// Whether what was put right was a run of `verb`, and was finished rather than undone: then doing it once more
+    /// would be doing it twice.
+    pub(crate) fn has_finished(&self, verb: &str) -> bool {
+        self.finished.as_deref() == Some(verb)
     }
 
     /// Directories that had to be made for the state, parents first.
@@ -367,8 +378,8 @@ fn close(host: &Host, closings: &[Closing]) -> Result<()> {
 }
 
 /// The installer that opened the journal, if it is not this one: it alone knows all that it wrote.
-fn other_installer(host: &Host, layout: &Layout) -> Result<Option<PathBuf>> {
-    let Some(sha256) = journal::opened_by(host, &layout.journal())? else {
+fn other_installer(host: &Host, layout: &Layout, sha256: Option<Digest>) -> Result<Option<PathBuf>> {
+    let Some(sha256) = sha256 else {
         return Ok(None);
     };
     if Digest::of(&payload::own_installer(host)?) == sha256 {

@@ -162,7 +162,13 @@ impl Context<'_> {
         let layout = self.installed_layout()?;
         self.report.open_log(&layout, verb);
         let mut exclusive = Exclusive::take(self.host, &layout, self.report)?;
-        let acted = act(&layout, &mut exclusive);
+        let acted = if exclusive.has_finished(verb) {
+            let text = format!("the earlier `{verb}` is finished now; nothing else was done");
+            let object = serde_json::json!({"event": "finished", "verb": verb});
+            self.report.outcome(&text, &object).map(|()| ExitCode::Done)
+        } else {
+            act(&layout, &mut exclusive)
+        };
         exclusive.release(self.host);
         acted
     }

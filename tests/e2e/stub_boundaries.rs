@@ -139,9 +139,7 @@ impl Run {
     /// How the machine differs from what it should be after a run that ended well.
     fn differs(&self, expected: &Snapshot, what: &str, ended: &Ended) -> Vec<String> {
         let mut wrong = differences(expected, &self.now());
-        // Before the first release there is none to go back to, once that is done.
-        let is_rolled_back = self.arguments.contains(&"rollback".to_owned()) && *expected == self.after;
-        if ended.code != Some(0) && !(ended.code == Some(4) && is_rolled_back) {
+        if ended.code != Some(0) {
             wrong.push(ended.stderr.clone());
         }
         wrong.iter().map(|line| format!("{what}: {line}")).collect()
@@ -184,6 +182,14 @@ fn an_uninstall_that_is_killed_at_a_boundary_is_undone_or_finished() {
 #[test]
 fn an_upgrade_that_is_killed_at_a_boundary_is_undone_or_finished() {
     survives_a_kill_at_every_boundary(&Run::of(&[&["install", "one.run"]], &["install", "two.run"]));
+}
+
+#[test]
+fn staging_and_activating_that_are_killed_at_a_boundary_are_undone_or_finished() {
+    let before: [&[&str]; 1] = [&["install", "one.run"]];
+    survives_a_kill_at_every_boundary(&Run::of(&before, &["stage", "two.run"]));
+    let before: [&[&str]; 2] = [&["install", "one.run"], &["stage", "two.run"]];
+    survives_a_kill_at_every_boundary(&Run::of(&before, &["activate"]));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Making a staged release the one that is in use.
 
-use bundle_format::recipe::OnUpgrade;
 use bundle_format::Name;
+use bundle_format::recipe::OnUpgrade;
 
 use super::steps::Steps;
 use crate::action::{Action, FileContent};

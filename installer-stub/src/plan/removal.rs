@@ -83,6 +83,7 @@ fn paths(layout: &Layout, receipts: &[&Receipt], purge: bool) -> BTreeSet<PathBu
         }
     }
     paths.insert(layout.receipts());
+    paths.insert(layout.proven());
     if purge {
         paths.insert(layout.log());
         paths.insert(layout.all_snapshots());

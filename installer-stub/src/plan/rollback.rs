@@ -68,6 +68,7 @@ pub(crate) fn rollback(
         }
     }
     let mut closings = vec![history(layout, circumstances, "rollback", previous)];
+    closings.extend(steps.proof(layout, &previous.release));
     closings.extend(steps.cleaning());
     Ok((steps.actions, closings))
 }

@@ -113,6 +113,16 @@ impl<'a> Steps<'a> {
         made
     }
 
+    /// Says after the commit which release was seen to be well, if this run started its services.
+    pub(super) fn proof(&self, layout: &Layout, release: &str) -> Option<Closing> {
+        let started = |action: &Action| matches!(action, Action::StartServices { .. });
+        self.actions.iter().any(started).then(|| Closing::ReplaceFile {
+            path: layout.proven(),
+            mode: 0o644,
+            content: release.to_owned(),
+        })
+    }
+
     /// What to do after the commit with that which was put aside.
     pub(super) fn cleaning(&self) -> Vec<Closing> {
         let is_aside = |to: &Path, path: &Path| to == beside(path, "removed");

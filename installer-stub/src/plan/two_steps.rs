@@ -95,13 +95,18 @@ pub(crate) fn activation(
         },
         history(layout, circumstances, "activate", &receipt),
     ];
+    closings.extend(steps.proof(layout, &receipt.release));
     closings.extend(steps.cleaning());
     closings.extend(pruning(layout, &receipt.identity, circumstances));
     Ok((receipt, steps.actions, closings))
 }
 
 /// Every directory and file outside of the release that activating it may want to make.
-pub(crate) fn wanted_to_activate(layout: &Layout, staged: &Receipt, installed: Option<&Receipt>) -> Vec<PathBuf> {
+pub(crate) fn wanted_to_activate(
+    layout: &Layout,
+    staged: &Receipt,
+    installed: Option<&Receipt>,
+) -> Vec<PathBuf> {
     let operation = &staged.operation;
     let mut wanted = vec![
         layout.receipt(&staged.release),

@@ -149,12 +149,11 @@ impl<'a> Prepared<'a> {
         self.plan_with(plan::staging)
     }
 
-    fn plan_with(
-        &self,
-        plan: impl Fn(Subject<'_>, &Circumstances<'_>) -> Result<Plan>,
-    ) -> Result<Plan> {
+    fn plan_with(&self, plan: impl Fn(Subject<'_>, &Circumstances<'_>) -> Result<Plan>) -> Result<Plan> {
         let account = self.bundle.description().recipe.user.as_ref();
-        let account_exists = self.context.account_exists(account.map(|account| &account.name))?;
+        let account_exists = self
+            .context
+            .account_exists(account.map(|account| &account.name))?;
         let current = self.installed.current.as_ref();
         let wanted = plan::wanted(self.subject(), current);
         let circumstances = Circumstances {

@@ -3,23 +3,15 @@
 use crate::error::{Error, ExitCode, Result};
 use crate::layout::Layout;
 use crate::plan;
-use crate::preflight;
 use crate::receipt::{self, Installed, Receipt};
 use crate::transaction::{Exclusive, Purpose};
 use crate::verbs::Context;
 
 /// Goes back to the release that was in use before the one that is.
 pub(super) fn run(context: Context<'_>) -> Result<ExitCode> {
-    preflight::judge(&preflight::check_root(context.host)?)?;
-    context.host.watch_signals()?;
-    let layout = context.installed_layout()?;
-    context.report.open_log(&layout, "rollback");
-    let exclusive = Exclusive::take(context.host, &layout, context.report)?;
-    let done = rollback(context, &layout, &exclusive);
-    if done.is_err() {
-        exclusive.release(context.host);
-    }
-    done
+    context.changing("rollback", |layout, exclusive| {
+        rollback(context, layout, exclusive)
+    })
 }
 
 fn rollback(context: Context<'_>, layout: &Layout, exclusive: &Exclusive) -> Result<ExitCode> {

@@ -2,52 +2,44 @@
 
 use crate::error::{Error, ExitCode, Result};
 use crate::layout::Layout;
-use crate::preflight;
 use crate::receipt::{self, Receipt};
 use crate::service;
-use crate::transaction::Exclusive;
 use crate::verbs::Context;
 
 /// Starts the services and waits until they are well.
 pub(super) fn start(context: Context<'_>) -> Result<ExitCode> {
-    with_services(context, "start", |receipt| {
+    context.changing("start", |layout, _| {
         let host = context.host;
+        let receipt = current(context, layout)?;
         let started_at = host.now();
         service::start(host, &receipt.services)?;
         let tell = |text: &str| context.report.step(text);
-        let checks = receipt.operation.health.as_ref();
-        if let Some(checks) = checks {
+        if let Some(checks) = &receipt.operation.health {
             checks.wait(host, started_at, &tell)?;
             checks
                 .about()
                 .for_each(|check| context.report.health(check, true));
         }
-        Ok(("started", "and well"))
+        host.replace(&layout.proven(), 0o644, &mut receipt.release.as_bytes())?;
+        outcome(context, &receipt, "started", "and well")
     })
 }
 
 /// Stops the services, last first.
 pub(super) fn stop(context: Context<'_>) -> Result<ExitCode> {
-    with_services(context, "stop", |receipt| {
+    context.changing("stop", |layout, _| {
+        let receipt = current(context, layout)?;
         service::stop(context.host, &receipt.services)?;
-        Ok(("stopped", "until they are started or the machine is"))
+        outcome(
+            context,
+            &receipt,
+            "stopped",
+            "until they are started or the machine is",
+        )
     })
 }
 
-fn with_services(
-    context: Context<'_>,
-    verb: &str,
-    act: impl FnOnce(&Receipt) -> Result<(&'static str, &'static str)>,
-) -> Result<ExitCode> {
-    let host = context.host;
-    preflight::judge(&preflight::check_root(host)?)?;
-    host.watch_signals()?;
-    let layout = context.installed_layout()?;
-    context.report.open_log(&layout, verb);
-    let exclusive = Exclusive::take(host, &layout, context.report)?;
-    let acted = current(context, &layout).and_then(|receipt| Ok((act(&receipt)?, receipt)));
-    exclusive.release(host);
-    let ((done, how), receipt) = acted?;
+fn outcome(context: Context<'_>, receipt: &Receipt, done: &str, how: &str) -> Result<ExitCode> {
     let names: Vec<&str> = receipt.services.iter().map(|name| name.as_str()).collect();
     context.report.outcome(
         &format!("{done} {}, {how}", names.join(", ")),

@@ -5,7 +5,7 @@ use crate::drift::{self, Depth};
 use crate::error::{Error, ExitCode, Result};
 use crate::host::FileKind;
 use crate::layout::Layout;
-use crate::payload::{self, Bundle};
+use crate::payload::Bundle;
 use crate::plan;
 use crate::preflight;
 use crate::receipt::{self, Receipt};
@@ -51,7 +51,10 @@ fn stage(context: Context<'_>, bundle: &Bundle, exclusive: &Exclusive) -> Result
     exclusive.run(host, report, purpose, Some(&staging))?;
     let release = &plan.receipt.release;
     report.outcome(
-        &format!("staged {release}; `{} activate` switches to it", prepared.layout.product()),
+        &format!(
+            "staged {release}; `{} activate` switches to it",
+            prepared.layout.product()
+        ),
         &serde_json::json!({"event": "staged", "release": release, "identity": plan.receipt.identity}),
     )?;
     Ok(ExitCode::Done)
@@ -70,9 +73,10 @@ fn waits(context: Context<'_>, staged: &Staged) -> Result<ExitCode> {
 pub(super) fn discard(context: Context<'_>) -> Result<ExitCode> {
     context.changing("discard", |layout, exclusive| {
         let Some(staged) = staged::read(context.host, layout)? else {
-            context
-                .report
-                .outcome("nothing is staged", &serde_json::json!({"event": "nothing-staged"}))?;
+            context.report.outcome(
+                "nothing is staged",
+                &serde_json::json!({"event": "nothing-staged"}),
+            )?;
             return Ok(ExitCode::Done);
         };
         discard_staged(context, layout, exclusive, &staged)

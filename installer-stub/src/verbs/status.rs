@@ -5,11 +5,13 @@ use bundle_format::Fingerprint;
 use crate::date::date;
 use crate::drift::{self, Depth, Drift};
 use crate::error::{ExitCode, Result};
+use crate::health::{self, Observation, Verdict};
 use crate::journal;
 use crate::keyring;
 use crate::layout::Layout;
 use crate::receipt::{self, Receipt};
 use crate::service;
+use crate::staged;
 use crate::verbs::Context;
 
 /// Shows what is installed. Changes nothing.
@@ -42,10 +44,14 @@ pub(super) fn look(context: Context<'_>, layout: &Layout) -> Result<Status> {
         Some(receipt) => Health::of(context, layout, receipt)?,
         None => Health::default(),
     };
+    let staged = staged::read(host, layout)?.map(|staged| staged.release());
     let mut text = String::new();
     match &receipt {
         Some(receipt) => text.push_str(&describe(receipt, &health)),
         None => text.push_str(&format!("nothing is installed of {}\n", layout.product())),
+    }
+    if let Some(staged) = &staged {
+        text.push_str(&format!("{:<10} {staged}, waits to be activated\n", "staged"));
     }
     if let Some(site) = &site {
         text.push_str(&format!(
@@ -74,7 +80,8 @@ pub(super) fn look(context: Context<'_>, layout: &Layout) -> Result<Status> {
         "installed_at": receipt.as_ref().map(|receipt| receipt.installed_at),
         "signers": receipt.as_ref().map(|receipt| &receipt.signers),
         "unfinished": unfinished.as_ref().map(|unfinished| &unfinished.begin.verb),
-        "services": services, "drift": health.drift,
+        "staged": staged, "proven": receipt.is_some().then_some(health.proven),
+        "services": services, "checks": health.checks(), "drift": health.drift,
     });
     Ok(Status { text, object, well })
 }
@@ -83,24 +90,53 @@ pub(super) fn look(context: Context<'_>, layout: &Layout) -> Result<Status> {
 struct Health {
     drift: Vec<Drift>,
     services: Vec<(String, bool)>,
+    observed: Vec<Observation>,
+    proven: bool,
 }
 
 impl Health {
     fn of(context: Context<'_>, layout: &Layout, receipt: &Receipt) -> Result<Self> {
+        let host = context.host;
         let mut services = Vec::new();
-        if receipt.registered && context.host.is_system() {
+        if receipt.registered && host.is_system() {
             for name in &receipt.services {
-                services.push((name.to_string(), service::is_active(context.host, name)?));
+                services.push((name.to_string(), service::is_active(host, name)?));
             }
         }
+        let run = !services.is_empty() && services.iter().all(|(_, active)| *active);
+        let checks = receipt.operation.health.as_ref().filter(|_| run);
+        let seen = host.read_text_if_there(&layout.proven())?;
         Ok(Self {
-            drift: drift::drift(context.host, layout, receipt, Depth::Quick)?,
+            drift: drift::drift(host, layout, receipt, Depth::Quick)?,
             services,
+            observed: checks.map_or_else(Vec::new, |checks| health::check_once(host, checks)),
+            proven: receipt.services.is_empty() || seen.as_ref() == Some(&receipt.release),
         })
     }
 
     fn is_well(&self) -> bool {
-        self.drift.is_empty() && self.services.iter().all(|(_, active)| *active)
+        let is_ill = |observed: &Observation| matches!(observed.verdict, Verdict::Ill(_));
+        self.drift.is_empty()
+            && self.services.iter().all(|(_, active)| *active)
+            && !self.observed.iter().any(is_ill)
+    }
+
+    fn checks(&self) -> Vec<serde_json::Value> {
+        let object = |observed: &Observation| {
+            let (verdict, found) = in_words(&observed.verdict);
+            serde_json::json!({
+                "about": observed.about, "verdict": verdict, "expected": observed.expected, "found": found,
+            })
+        };
+        self.observed.iter().map(object).collect()
+    }
+}
+
+fn in_words(verdict: &Verdict) -> (&'static str, Option<&str>) {
+    match verdict {
+        Verdict::Well => ("well", None),
+        Verdict::Ill(found) => ("ill", Some(found)),
+        Verdict::Unknown(why) => ("unknown", Some(why)),
     }
 }
 
@@ -124,6 +160,17 @@ fn describe(receipt: &Receipt, health: &Health) -> String {
         line(
             "service",
             &format!("{service}: {}", if *active { "active" } else { "not active" }),
+        );
+    }
+    for observed in &health.observed {
+        let (verdict, found) = in_words(&observed.verdict);
+        let found = found.map_or_else(String::new, |found| format!(": {found}"));
+        line("check", &format!("{}: {verdict}{found}", observed.about));
+    }
+    if !health.proven {
+        line(
+            "state",
+            "installed, not proven: its services were not seen to be well",
         );
     }
     line(

@@ -3,21 +3,17 @@
 use crate::error::{ExitCode, Result};
 use crate::layout::Layout;
 use crate::plan;
-use crate::preflight;
 use crate::receipt;
+use crate::staged;
 use crate::transaction::{Exclusive, Purpose};
 use crate::verbs::Context;
+use crate::verbs::stage;
 
 /// Removes every release, with its data too if `purge`.
 pub(super) fn run(context: Context<'_>, purge: bool) -> Result<ExitCode> {
-    preflight::judge(&preflight::check_root(context.host)?)?;
-    context.host.watch_signals()?;
-    let layout = context.installed_layout()?;
-    context.report.open_log(&layout, "uninstall");
-    let mut exclusive = Exclusive::take(context.host, &layout, context.report)?;
-    let done = uninstall(context, &layout, &mut exclusive, purge);
-    exclusive.release(context.host);
-    done
+    context.changing("uninstall", |layout, exclusive| {
+        uninstall(context, layout, exclusive, purge)
+    })
 }
 
 fn uninstall(
@@ -28,7 +24,11 @@ fn uninstall(
 ) -> Result<ExitCode> {
     let Context { host, report, .. } = context;
     let installed = receipt::installed(host, layout)?;
-    let Some(last) = installed.current.as_ref().or(installed.others.first()) else {
+    // Staged or not, it goes with the rest, and before it: a run that is cut short between the two leaves what runs.
+    if let Some(staged) = staged::read(host, layout)? {
+        stage::discard_staged(context, layout, exclusive, &staged)?;
+    }
+    let Some(last) = installed.newest() else {
         report.outcome(
             "nothing is installed",
             &serde_json::json!({"event": "nothing-installed"}),

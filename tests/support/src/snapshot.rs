@@ -70,6 +70,7 @@ fn written_time(path: &str) -> Option<&'static str> {
         // What the release itself keeps of its receipt.
         "receipt.json" if parent == "state" => Some("installed_at"),
         "history.jsonl" => Some("time"),
+        "staged.json" => Some("staged_at"),
         _ => None,
     }
 }

@@ -51,6 +51,29 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         code_when_done: 0,
     },
     Scenario {
+        name: "stage",
+        before: &[Step::Run(&["install", OLD]), Step::Use],
+        command: &["stage", NEW],
+        code_when_done: 0,
+    },
+    Scenario {
+        name: "activate",
+        before: &[
+            Step::Run(&["install", OLD]),
+            Step::Run(&["stage", NEW]),
+            Step::Use,
+        ],
+        command: &["activate"],
+        // Nothing is staged any more.
+        code_when_done: 4,
+    },
+    Scenario {
+        name: "discard",
+        before: &[Step::Run(&["install", OLD]), Step::Run(&["stage", NEW])],
+        command: &["stage", "--discard"],
+        code_when_done: 0,
+    },
+    Scenario {
         name: "rollback",
         before: &[
             Step::Run(&["install", OLD]),
