@@ -99,6 +99,15 @@ pub(crate) enum Action {
         /// Where the one before is kept until the commit.
         aside: PathBuf,
     },
+    /// Sets permission bits back.
+    SetMode {
+        /// Of what.
+        path: PathBuf,
+        /// Permission bits.
+        mode: u32,
+        /// Those that were found.
+        previous: u32,
+    },
     /// Gives files and directories of the release to the services' account.
     GiveToAccount {
         /// The release directory.
@@ -217,6 +226,7 @@ impl Action {
                 content,
                 aside,
             } => content.replace(host, path, *mode, aside),
+            Self::SetMode { path, mode, .. } => Ok(host.set_mode(path, *mode)?),
             Self::GiveToAccount {
                 release,
                 paths,
@@ -269,6 +279,8 @@ impl Action {
                 }
                 Ok(())
             }
+            Self::SetMode { path, previous, .. } if host.exists(path)? => Ok(host.set_mode(path, *previous)?),
+            Self::SetMode { .. } => Ok(()),
             Self::GiveToAccount { release, paths, .. } => give(host, release, paths, "root"),
             Self::StopServices {
                 services,
@@ -307,6 +319,7 @@ impl Action {
             | Self::CreateRelease { path }
             | Self::WriteFile { path, .. }
             | Self::ReplaceFile { path, .. }
+            | Self::SetMode { path, .. }
             | Self::WriteReceipt { path, .. } => Some(path),
             Self::CopyTree { to, .. } | Self::Move { to, .. } => Some(to),
             Self::SwitchCurrent { link, .. } => Some(link),

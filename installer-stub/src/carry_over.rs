@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::host::{FileKind, Host, temporary_beside};
-use crate::layout::{Layout, RELEASE_BASE, ReleaseLayout, ancestors_below};
+use crate::layout::{Layout, RELEASE_ACTIVATED, RELEASE_BASE, ReleaseLayout, ancestors_below};
 use crate::receipt::{Operation, Receipt};
 
 /// What is carried over from where to where.
@@ -73,12 +73,25 @@ impl CarryOver {
                 host.create_missing(&ancestors_below(&self.release, parent), 0o755)?;
             }
             host.replace(&path, carried.mode, &mut carried.content.as_slice())?;
+            if self.managed.contains(&carried.path) {
+                self.keep(host, &carried)?;
+            }
         }
         Ok(())
     }
 
+    /// Keeps what the bundle does not have, so that it can be repaired.
+    fn keep(&self, host: &Host, carried: &Carried) -> Result<()> {
+        let kept = carried.path.below(&self.release.join(RELEASE_ACTIVATED));
+        if let Some(parent) = kept.parent() {
+            host.create_missing(&ancestors_below(&self.release, parent), 0o700)?;
+        }
+        Ok(host.replace(&kept, carried.mode, &mut carried.content.as_slice())?)
+    }
+
     /// Puts the files of the release back as it delivers them.
     pub(crate) fn undo(&self, host: &Host) -> Result<()> {
+        host.remove_tree(&self.release.join(RELEASE_ACTIVATED))?;
         for path in self.paths(host)? {
             let place = path.below(&self.release);
             host.remove_file(&temporary_beside(&place))?;

@@ -57,6 +57,8 @@ pub(crate) enum Verb {
     },
     /// Switch to the staged release, without its run file
     Activate,
+    /// Put back what is missing or was changed; files that services change stay
+    Repair(Source),
     /// Go back to the release that was in use before
     Rollback,
     /// Put right what a run that was cut short has left; every other verb does so first

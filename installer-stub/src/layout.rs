@@ -197,6 +197,8 @@ pub(crate) const RELEASE_UNITS: &str = "units";
 pub(crate) const RELEASE_STATE: &str = "state";
 /// Directory of a release with its configuration as the bundle delivered it.
 pub(crate) const RELEASE_BASE: &str = "state/base";
+/// Directory of a release with configuration as it was activated, where that is not how the bundle delivered it.
+pub(crate) const RELEASE_ACTIVATED: &str = "state/activated";
 /// Name of the copy of the installer that opened the journal.
 pub(crate) const JOURNAL_INSTALLER: &str = "journal.installer";
 

@@ -3,6 +3,7 @@
 
 mod activate;
 mod removal;
+mod repair;
 mod rollback;
 mod steps;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use bundle_format::index::{self, Index};
 use bundle_format::{Digest, Identity, Name, PublicKey, RelPath};
 
 pub(crate) use removal::{left, removal};
+pub(crate) use repair::{Damage, Mend, repair};
 pub(crate) use rollback::rollback;
 pub(crate) use two_steps::{activation, discarding, staging, wanted_to_activate};
 

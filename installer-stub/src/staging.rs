@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 
-use bundle_format::index::{Entry, EntryKind};
+use bundle_format::index::{Entry, EntryKind, Index};
 use bundle_format::{Name, RelPath};
 
 use crate::config::{self, Values};
@@ -21,6 +21,8 @@ use crate::unpack;
 #[derive(Debug)]
 pub(crate) struct Staging<'a> {
     bundle: &'a Bundle,
+    /// Only this part of the bundle; all of it without.
+    selection: Option<Index>,
     external: Option<File>,
     release: ReleaseLayout,
     values: Values,
@@ -42,6 +44,7 @@ impl<'a> Staging<'a> {
     ) -> Result<Self> {
         Ok(Self {
             bundle,
+            selection: None,
             external: bundle.open_external(host)?,
             release: release.clone(),
             values: plan.values.clone(),
@@ -52,11 +55,38 @@ impl<'a> Staging<'a> {
         })
     }
 
+    /// Prepares to unpack a part of the bundle into a directory beside the release of `receipt`.
+    pub(crate) fn of_selection(
+        host: &Host,
+        bundle: &'a Bundle,
+        selection: Index,
+        to: &Path,
+        receipt: &Receipt,
+        jobs: usize,
+        report: &'a Report<'a>,
+    ) -> Result<Self> {
+        let external = bundle.open_external(host)?;
+        let mut release = bundle.release(&bundle.layout(host));
+        release.directory = to.to_owned();
+        Ok(Self {
+            bundle,
+            selection: Some(selection),
+            external,
+            release,
+            values: Values::new(),
+            scripts: Vec::new(),
+            receipt: receipt.clone(),
+            jobs,
+            report,
+        })
+    }
+
     /// Unpacks the payload into the release directory.
     pub(crate) fn unpack(&self, host: &Host) -> Result<()> {
         let payload = self.bundle.payload(&self.external)?;
         let to = &self.release.directory;
-        unpack::unpack(host, self.bundle.index(), payload, to, self.jobs, self.report).map_err(|error| {
+        let index = self.selection.as_ref().unwrap_or(self.bundle.index());
+        unpack::unpack(host, index, payload, to, self.jobs, self.report).map_err(|error| {
             if error.code() == crate::error::ExitCode::Rejected {
                 self.bundle.about(error)
             } else {
@@ -99,11 +129,13 @@ impl<'a> Staging<'a> {
         let release = &self.release.directory;
         let operation = &self.receipt.operation;
         let mut originals: BTreeSet<RelPath> = operation.managed.iter().cloned().collect();
-        for mutable in &operation.mutable {
-            originals.insert(mutable.clone());
-            for (path, _) in host.walk(&mutable.below(release))? {
+        let trees = operation.mutable.iter().chain(&operation.outputs).cloned();
+        let scripts: Option<RelPath> = RELEASE_UNITS.parse().ok().filter(|_| !self.scripts.is_empty());
+        for tree in trees.chain(scripts) {
+            for (path, _) in host.walk(&tree.below(release))? {
                 originals.insert(relative(release, &path)?);
             }
+            originals.insert(tree);
         }
         for path in originals {
             let place = path.below(release);

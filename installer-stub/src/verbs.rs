@@ -6,6 +6,7 @@ mod install;
 mod list;
 mod plan;
 mod recover;
+mod repair;
 mod rollback;
 mod services;
 mod stage;
@@ -49,6 +50,7 @@ pub(crate) fn run(context: Context<'_>, cli: &Cli) -> Result<ExitCode> {
         Some(Verb::Uninstall { purge }) => uninstall::run(context, *purge),
         Some(Verb::Stage { discard: true, .. }) => stage::discard(context),
         Some(Verb::Stage { source, .. }) => stage::run(context, source),
+        Some(Verb::Repair(source)) => repair::run(context, source),
         Some(Verb::Activate) => stage::activate(context),
         Some(Verb::Start) => services::start(context),
         Some(Verb::Stop) => services::stop(context),

@@ -12,6 +12,7 @@ mod stub_preflight;
 mod stub_prompt;
 mod stub_recipe;
 mod stub_refuse;
+mod stub_repair;
 mod stub_stage;
 
 mod stub_support;

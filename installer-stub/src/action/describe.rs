@@ -35,6 +35,7 @@ impl Action {
             } => format!("install the trusted copy of the installer as {}", show(path)),
             Self::WriteFile { path, .. } => format!("write {}", show(path)),
             Self::ReplaceFile { path, .. } => format!("replace {}", show(path)),
+            Self::SetMode { path, mode, .. } => format!("set the mode of {} to {mode:04o}", show(path)),
             Self::GiveToAccount { owner, paths, .. } => {
                 format!("give {} of the release to `{owner}`", places(paths.len()))
             }
@@ -75,6 +76,7 @@ impl Action {
             Self::ReplaceFile { .. } => {
                 "the release comes with another one; the one before is kept until the end"
             }
+            Self::SetMode { .. } => "the receipt says so",
             Self::GiveToAccount { .. } => "services write there",
             Self::StopServices { .. } => "two releases must not work on the same data at once",
             Self::CopyTree { .. } => "going back must find the data as it was",

@@ -31,6 +31,8 @@ enum Step {
     Run(Words),
     /// The services have been at work: there is data.
     Use,
+    /// Files were lost and changed, inside and outside of the release.
+    Damage,
 }
 
 /// Stand for the two run files.
@@ -71,6 +73,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "discard",
         before: &[Step::Run(&["install", OLD]), Step::Run(&["stage", NEW])],
         command: &["stage", "--discard"],
+        code_when_done: 0,
+    },
+    Scenario {
+        name: "repair",
+        before: &[Step::Run(&["install", OLD]), Step::Use, Step::Damage],
+        command: &["repair", OLD],
         code_when_done: 0,
     },
     Scenario {
@@ -157,6 +165,14 @@ impl Machine {
                     ] {
                         fs_err::write(self.root().join(path), "data")?;
                     }
+                }
+                Step::Damage => {
+                    let release = self.root().join("opt/servoy-cluster/current");
+                    fs_err::remove_dir_all(release.join("server/lib"))?;
+                    for path in ["java/bin/java", "server/server.properties"] {
+                        fs_err::write(release.join(path), "damaged")?;
+                    }
+                    fs_err::remove_file(self.root().join("usr/local/sbin/servoy-cluster"))?;
                 }
             }
         }
