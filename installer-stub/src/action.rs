@@ -24,7 +24,7 @@ use crate::error::{Error, ExitCode, Result};
 use crate::health::Checks;
 use crate::host::{Host, temporary_beside};
 use crate::layout::INCOMPLETE;
-use crate::receipt::{self, Receipt};
+use crate::receipt::{self, Content, Receipt};
 use crate::service;
 use crate::staging::Staging;
 
@@ -140,6 +140,15 @@ pub(crate) enum Action {
         /// To where nothing is.
         to: PathBuf,
     },
+    /// Moves a file or link out of a scratch directory to where it belongs.
+    PutBack {
+        /// From where.
+        from: PathBuf,
+        /// To where nothing is.
+        to: PathBuf,
+        /// What it is, so that nothing else is taken away in an undo, whatever became of the scratch directory.
+        content: Content,
+    },
     /// Carries an operator's changes over from the release before.
     CarryOver(CarryOver),
     /// Writes the receipt of the release, with the digests of what it has become.
@@ -235,6 +244,7 @@ impl Action {
             Self::StopServices { services, .. } => service::stop(host, services),
             Self::CopyTree { from, to } => files::copy_tree(host, from, to),
             Self::Move { path, to } => files::move_to(host, path, to),
+            Self::PutBack { from, to, .. } => files::move_to(host, from, to),
             Self::CarryOver(carry_over) => carry_over.execute(host),
             Self::WriteReceipt {
                 from,
@@ -294,6 +304,7 @@ impl Action {
                 }
                 Ok(())
             }
+            Self::PutBack { to, content, .. } => files::remove_if(host, to, content),
             Self::CarryOver(carry_over) => carry_over.undo(host),
             // Only this installer writes there, and the plan has seen that nothing was there.
             Self::WriteReceipt { path, .. } => {
@@ -321,7 +332,7 @@ impl Action {
             | Self::ReplaceFile { path, .. }
             | Self::SetMode { path, .. }
             | Self::WriteReceipt { path, .. } => Some(path),
-            Self::CopyTree { to, .. } | Self::Move { to, .. } => Some(to),
+            Self::CopyTree { to, .. } | Self::Move { to, .. } | Self::PutBack { to, .. } => Some(to),
             Self::SwitchCurrent { link, .. } => Some(link),
             Self::Seal { release } | Self::GiveToAccount { release, .. } => Some(release),
             Self::CarryOver(carry_over) => Some(&carry_over.release),

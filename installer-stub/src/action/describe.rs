@@ -43,6 +43,7 @@ impl Action {
             Self::CopyTree { from, .. } => format!("keep a copy of {}", show(from)),
             Self::Move { path, to } if is_aside(to) => format!("remove {}", show(path)),
             Self::Move { path, to } => format!("move {} to {}", show(path), show(to)),
+            Self::PutBack { to, .. } => format!("put back {}", show(to)),
             Self::CarryOver(_) => "carry over what was changed in the release before".to_owned(),
             Self::WriteReceipt { path, .. } => format!("write receipt {}", show(path)),
             Self::ReloadUnits => "have the service manager read its units again".to_owned(),
@@ -76,11 +77,12 @@ impl Action {
             Self::ReplaceFile { .. } => {
                 "the release comes with another one; the one before is kept until the end"
             }
-            Self::SetMode { .. } => "the receipt says so",
+
             Self::GiveToAccount { .. } => "services write there",
             Self::StopServices { .. } => "two releases must not work on the same data at once",
             Self::CopyTree { .. } => "going back must find the data as it was",
             Self::Move { .. } => "it can be put back until everything else is done",
+            Self::SetMode { .. } | Self::PutBack { .. } => "the receipt says so",
             Self::CarryOver(_) => "an operator's changes survive an upgrade",
             Self::WriteReceipt { .. } => {
                 "what was installed can be checked and removed later, without the bundle"

@@ -9,6 +9,7 @@ use super::Reached;
 use crate::error::{Error, Result};
 use crate::host::{FileKind, Host, temporary_beside};
 use crate::layout::INCOMPLETE;
+use crate::receipt::Content;
 
 /// What is in a file that the installer writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +95,15 @@ pub(super) fn remove_if_same(host: &Host, path: &Path, sha256: Digest) -> Result
         host.remove_file(path)?;
     }
     Ok(())
+}
+
+/// Removes a file or link if it is the one that was put there.
+pub(super) fn remove_if(host: &Host, path: &Path, content: &Content) -> Result<()> {
+    match content {
+        Content::File { sha256, .. } => remove_if_same(host, path, *sha256),
+        Content::Symlink { target } => switch_back(host, path, target, None),
+        Content::Directory => Ok(()),
+    }
 }
 
 /// Makes a link lead to where it led before, unless it leads somewhere else by now.

@@ -8,7 +8,7 @@ use super::steps::Steps;
 use super::{Circumstances, history};
 use crate::action::{Action, Closing, FileContent};
 use crate::layout::Layout;
-use crate::receipt::Receipt;
+use crate::receipt::{Content, Receipt};
 
 /// Something that is not as the receipt says, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub(crate) enum Mend {
     Unpacked {
         /// Where it is unpacked to.
         from: PathBuf,
+        /// What it is.
+        content: Content,
     },
     /// A file is a copy of one that the installer kept.
     Copy {
@@ -123,9 +125,10 @@ fn mend(steps: &mut Steps<'_>, layout: &Layout, receipt: &Receipt, damage: &Dama
             mode,
             owner: None,
         },
-        Mend::Unpacked { from } => Action::Move {
-            path: from.clone(),
+        Mend::Unpacked { from, content } => Action::PutBack {
+            from: from.clone(),
             to: path,
+            content: content.clone(),
         },
         Mend::Copy { from, sha256 } => Action::WriteFile {
             path,

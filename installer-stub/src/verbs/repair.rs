@@ -222,6 +222,7 @@ impl Workshop<'_> {
             self.wanted.insert(entry.path.clone());
             Mend::Unpacked {
                 from: entry.path.below(&self.scratch()),
+                content: entry.content.clone(),
             }
         });
         Ok(Some(Damage {

@@ -119,6 +119,9 @@ impl Judge<'_> {
         let (Some(before), Some(after)) = (links(&self.prepared.before), links(&self.prepared.after)) else {
             return Ok(());
         };
+        if self.scenario.starts_damaged() {
+            return Ok(());
+        }
         let verified = self.machine.run(&["verify", "--installed"])?;
         // Until an upgrade is finished its mark is there, and belongs to no receipt.
         let differs = |line: &str| {

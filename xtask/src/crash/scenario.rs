@@ -125,6 +125,13 @@ pub(crate) struct Prepared {
     pub(crate) calls: Vec<Call>,
 }
 
+impl Scenario {
+    /// Whether the release in use is not complete at the start.
+    pub(crate) fn starts_damaged(&self) -> bool {
+        self.before.iter().any(|step| matches!(step, Step::Damage))
+    }
+}
+
 impl Machine {
     /// Makes the machine's directory, with the installer and its run files.
     pub(crate) fn new(directory: &Path, stub: &Path, key: &Key) -> Result<Self> {
