@@ -21,7 +21,7 @@ pub(crate) use files::FileContent;
 use crate::carry_over::CarryOver;
 use crate::config::ToolRun;
 use crate::error::{Error, ExitCode, Result};
-use crate::health::Checks;
+use crate::health::{Checks, Start};
 use crate::host::{Host, temporary_beside};
 use crate::layout::INCOMPLETE;
 use crate::receipt::{self, Receipt};
@@ -352,13 +352,13 @@ fn give(host: &Host, release: &std::path::Path, paths: &[RelPath], owner: &str) 
 /// Starts services and waits until they are well; at boot they start after us, so there is nothing to wait for.
 fn start(host: &Host, services: &[Name], checks: Option<&Checks>, flag: &std::path::Path) -> Result<()> {
     host.replace(flag, 0o644, &mut &b""[..])?;
-    let started_at = host.now();
+    let before = Start::now(host, checks);
     service::start(host, services)?;
     if host.is_at_boot() {
         return Ok(());
     }
     let tell = |text: &str| host.tell(&format!("  {text}\n"));
-    checks.map_or(Ok(()), |checks| checks.wait(host, started_at, &tell))
+    checks.map_or(Ok(()), |checks| checks.wait(host, &before, &tell))
 }
 
 fn write_receipt(

@@ -1,6 +1,7 @@
 //! `start` and `stop`: the services of the release in use, in the right order.
 
 use crate::error::{Error, ExitCode, Result};
+use crate::health::Start;
 use crate::layout::Layout;
 use crate::preflight;
 use crate::receipt::{self, Receipt};
@@ -12,11 +13,11 @@ use crate::verbs::Context;
 pub(super) fn start(context: Context<'_>) -> Result<ExitCode> {
     with_services(context, |receipt| {
         let host = context.host;
-        let started_at = host.now();
+        let checks = receipt.operation.health.as_ref();
+        let before = Start::now(host, checks);
         service::start(host, &receipt.services)?;
         let tell = |text: &str| context.report.step(text);
-        let checks = receipt.operation.health.as_ref();
-        checks.map_or(Ok(()), |checks| checks.wait(host, started_at, &tell))?;
+        checks.map_or(Ok(()), |checks| checks.wait(host, &before, &tell))?;
         Ok(("started", "and well"))
     })
 }
