@@ -102,16 +102,8 @@ fn place(
 }
 
 fn stop(steps: &mut Steps<'_>, layout: &Layout) {
-    let Some(before) = steps.circumstances.installed else {
-        return;
-    };
-    let running = &steps.circumstances.running;
-    if !running.is_empty() {
-        steps.actions.push(Action::StopServices {
-            services: running.clone(),
-            checks: before.operation.health.clone(),
-            flag: layout.starting(),
-        });
+    if let Some(before) = steps.circumstances.installed {
+        steps.stop_services(before, layout.starting());
     }
 }
 

@@ -27,11 +27,7 @@ pub(crate) fn removal(
     };
     let registered = last.registered && circumstances.system;
     if registered {
-        steps.actions.push(Action::StopServices {
-            services: circumstances.running.clone(),
-            checks: last.operation.health.clone(),
-            flag: layout.starting(),
-        });
+        steps.stop_services(last, layout.starting());
         steps.actions.push(Action::ReloadUnits);
         let mut services = last.services.clone();
         services.push(layout.recover_service());

@@ -19,13 +19,7 @@ pub(crate) fn rollback(
 ) -> Result<(Vec<Action>, Vec<Closing>)> {
     refuse_one_way(current)?;
     let mut steps = Steps::new(circumstances);
-    if !circumstances.running.is_empty() {
-        steps.actions.push(Action::StopServices {
-            services: circumstances.running.clone(),
-            checks: current.operation.health.clone(),
-            flag: layout.starting(),
-        });
-    }
+    steps.stop_services(current, layout.starting());
     data(&mut steps, layout, current, previous, snapshots);
     let first = steps.actions.len();
     for unit in &previous.operation.units {

@@ -9,7 +9,7 @@ use super::Circumstances;
 use crate::action::{Action, Closing, FileContent};
 use crate::host::beside;
 use crate::layout::{Layout, ancestors_below};
-use crate::receipt::OutsideFile;
+use crate::receipt::{OutsideFile, Receipt};
 use crate::service;
 
 /// The actions so far, and which directories exist by then.
@@ -76,6 +76,22 @@ impl<'a> Steps<'a> {
     pub(super) fn text(&mut self, path: PathBuf, mode: u32, text: String) {
         let size = u64::try_from(text.len()).unwrap_or(u64::MAX);
         self.file(path, mode, size, FileContent::Text(text));
+    }
+
+    /// Stops the services that run; an undo starts them again, and waits until they are well. What only some of them
+    /// are needed for cannot be well, so where not all of them run nothing is waited for: that may be the very reason
+    /// for this run, and must not keep its undo from ever ending.
+    pub(super) fn stop_services(&mut self, of: &Receipt, flag: PathBuf) {
+        let running = &self.circumstances.running;
+        if running.is_empty() {
+            return;
+        }
+        let all_run = running.len() == of.services.len();
+        self.actions.push(Action::StopServices {
+            services: running.clone(),
+            checks: of.operation.health.clone().filter(|_| all_run),
+            flag,
+        });
     }
 
     /// Puts something out of the way until the commit.
