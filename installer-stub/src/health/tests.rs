@@ -184,6 +184,23 @@ fn a_signal_ends_the_waiting() {
 }
 
 #[test]
+fn an_undo_does_not_wait_for_the_others_once_a_check_has_failed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let missing = |about: &str, seconds: u32| {
+        format!(
+            r#"{{"kind":"file-contains","about":"{about}","file":"{{{{here}}}}/x.log","text":"x","within_seconds":{seconds}}}"#
+        )
+    };
+    let all = missing("patient", 86_400) + "," + &missing("impatient", 0);
+    let host = Host::new(directory.path());
+    host.turn_deaf();
+    let error = checks(directory.path(), &all)
+        .wait(&host, &Start::default(), &|_| {})
+        .expect_err("there is no such file");
+    assert!(error.to_string().contains("failed: impatient"), "{error}");
+}
+
+#[test]
 fn a_check_that_cannot_be_made_is_not_waited_for() {
     let directory = tempfile::tempdir().expect("a directory");
     for (check, text) in [
