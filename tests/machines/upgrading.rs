@@ -10,6 +10,36 @@ use crate::plant::{Node, kill, release, release_that_stays_ill};
 /// A node that ends at once, as if it had all it wanted.
 const ENDS: &str = "#!/bin/sh\nexit 0\n";
 
+/// A node that systemd starts again and again.
+const FAILS: &str = "#!/bin/sh\nexit 1\n";
+
+/// Has the node of a release fail whenever it is started. Returns its program and what it was.
+#[track_caller]
+fn make_fail(node: &Node, sequence: u64) -> (String, String) {
+    let program = node.directory(&release(sequence)) + "/server/node.sh";
+    let text = node.machine.read(&program).expect("it was installed");
+    node.machine.put(&program, FAILS, 0o755);
+    // It may fail before this returns.
+    let _started = node.machine.run(&["systemctl", "restart", "servoy-node"]);
+    wait_for_restarting(node);
+    (program, text)
+}
+
+#[track_caller]
+fn wait_for_restarting(node: &Node) {
+    let words = [
+        "systemctl",
+        "show",
+        "--property=SubState",
+        "--value",
+        "servoy-node",
+    ];
+    node.machine
+        .wait_until("systemd to start the node again", |machine| {
+            machine.run(&words).stdout == "auto-restart\n"
+        });
+}
+
 /// Asks an installer to end.
 #[track_caller]
 fn interrupt(installer: Running) -> Ended {
@@ -125,4 +155,27 @@ fn a_release_before_that_does_not_come_back_is_nobodys_secret() {
         .says("the machine is right again");
     node.assert_well(1, 2);
     node.assert_same_but_for_the_log(&before);
+}
+
+#[test]
+fn a_service_that_systemd_keeps_starting_comes_and_goes_with_its_release() {
+    let node = Node::new();
+    node.install(&release(1)).expect(0);
+    let (program, text) = make_fail(&node, 1);
+    node.install(&release_that_stays_ill(2, 2)).expect(1);
+    wait_for_restarting(&node);
+    node.machine.put(&program, text, 0o755);
+    node.assert_well(1, 2);
+
+    make_fail(&node, 1);
+    node.install(&release(3)).expect(0);
+    node.assert_well(3, 1);
+    assert_eq!(node.times_started(1), 2);
+
+    make_fail(&node, 3);
+    node.installed(&["uninstall", "--yes", "--purge"]).expect(0);
+    let left = node
+        .machine
+        .run(&["systemctl", "list-units", "--all", "--no-legend", "servoy*"]);
+    assert_eq!(left.expect(0).stdout, "");
 }

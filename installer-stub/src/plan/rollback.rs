@@ -53,7 +53,7 @@ pub(crate) fn rollback(
         steps.actions.push(Action::RegisterServices {
             services: previous.services.iter().filter(is_new).cloned().collect(),
         });
-        if circumstances.start && !circumstances.running.is_empty() {
+        if circumstances.start && !circumstances.running.services.is_empty() {
             steps.actions.push(Action::StartServices {
                 services: previous.services.clone(),
                 checks: previous.operation.health.clone(),

@@ -78,18 +78,17 @@ impl<'a> Steps<'a> {
         self.file(path, mode, size, FileContent::Text(text));
     }
 
-    /// Stops the services that run; an undo starts them again, and waits until they are well. What only some of them
-    /// are needed for cannot be well, so where not all of them run nothing is waited for: that may be the very reason
-    /// for this run, and must not keep its undo from ever ending.
+    /// Stops the services that run; an undo starts them again, and waits until they are well. Where not all of them are
+    /// up now, nothing is waited for: they need not become well, which may be the very reason for this run, and must
+    /// not keep its undo from ever ending.
     pub(super) fn stop_services(&mut self, of: &Receipt, flag: PathBuf) {
         let running = &self.circumstances.running;
-        if running.is_empty() {
+        if running.services.is_empty() {
             return;
         }
-        let all_run = running.len() == of.services.len();
         self.actions.push(Action::StopServices {
-            services: running.clone(),
-            checks: of.operation.health.clone().filter(|_| all_run),
+            services: running.services.clone(),
+            checks: of.operation.health.clone().filter(|_| running.all_up),
             flag,
         });
     }
