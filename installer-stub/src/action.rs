@@ -78,6 +78,9 @@ pub(crate) enum Action {
     CreateAccount {
         /// Its name, and its group's.
         name: Name,
+        /// What its services write to, whether it is there or not.
+        #[serde(default)]
+        data: Vec<PathBuf>,
     },
     /// Writes a file that does not exist.
     WriteFile {
@@ -209,7 +212,7 @@ impl Action {
             Self::RunTool(tool) => tool.execute(host),
             Self::Seal { .. } => staging()?.seal(host),
             Self::Gate { java, carry_over } => gate(host, java.as_ref(), carry_over.as_ref()),
-            Self::CreateAccount { name } => account::create(host, name),
+            Self::CreateAccount { name, data } => account::create(host, name, data),
             Self::WriteFile { path, mode, content } => content.write_new(host, path, *mode),
             Self::ReplaceFile {
                 path,
@@ -259,7 +262,9 @@ impl Action {
             Self::Unpack { .. } | Self::Configure { .. } | Self::RunTool(_) | Self::Seal { .. } => Ok(()),
             Self::Gate { .. } => Ok(()),
             // useradd either makes the account or fails.
-            Self::CreateAccount { name } if reached != Reached::Failed => account::remove(host, name),
+            Self::CreateAccount { name, data } if reached != Reached::Failed => {
+                account::remove(host, name, data)
+            }
             Self::CreateAccount { .. } => Ok(()),
             Self::WriteFile { path, content, .. } => files::remove_if_same(host, path, content.sha256()),
             Self::ReplaceFile { path, aside, .. } => {

@@ -84,3 +84,32 @@ fn an_operator_who_loses_patience_gets_the_machine_back() {
         .says("services had been started");
     node.assert_same_but_for_the_log(&before);
 }
+
+#[test]
+fn what_services_wrote_falls_to_no_other_account() {
+    let node = Node::new();
+    let of_others_than = |account: &str| {
+        let words = ["find", "/var/log/servoy-cluster", "/var/lib/servoy-cluster/db"];
+        let found = node.machine.run(&[&words[..], &["!", "-user", account]].concat());
+        found.stdout
+    };
+    node.install(&release_that_stays_ill(1, 2)).expect(1);
+    assert!(node.machine.has(LOG));
+    assert_eq!(of_others_than("root"), "");
+
+    // Debian gives the number that has become free to the next one.
+    let add = |name: &str| node.machine.run(&["useradd", "--system", name]).expect(0);
+    add("somebody");
+    node.install(&release(1)).expect(0);
+    node.assert_well(1, 1);
+    assert_eq!(of_others_than("servoy"), "");
+
+    node.machine
+        .put("/var/lib/servoy-cluster/db/rows", "of the service", 0o600);
+    node.installed(&["uninstall", "--yes"]).expect(0);
+    assert_eq!(of_others_than("root"), "");
+    add("somebody-else");
+    node.install(&release(1)).expect(0);
+    node.assert_well(1, 2);
+    assert_eq!(of_others_than("servoy"), "");
+}

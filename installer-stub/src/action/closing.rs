@@ -52,6 +52,9 @@ pub(crate) enum Closing {
     RemoveAccount {
         /// Its name.
         name: Name,
+        /// What its services wrote to.
+        #[serde(default)]
+        data: Vec<PathBuf>,
     },
 }
 
@@ -67,7 +70,7 @@ impl Closing {
             Self::Remove { path } => Ok(host.remove_tree(path)?),
             Self::RemoveIfEmpty { path } => Ok(host.remove_directory_if_empty(path)?),
             Self::ReloadServices => service::reload(host),
-            Self::RemoveAccount { name } => account::remove(host, name),
+            Self::RemoveAccount { name, data } => account::remove(host, name, data),
         }
     }
 

@@ -27,7 +27,7 @@ impl Action {
             Self::RunTool(tool) => format!("run tool `{}`", tool.name),
             Self::Seal { .. } => "make the release durable and take stock of it".to_owned(),
             Self::Gate { .. } => "check what only a staged release can tell".to_owned(),
-            Self::CreateAccount { name } => format!("create account `{name}`"),
+            Self::CreateAccount { name, .. } => format!("create account `{name}`"),
             Self::WriteFile {
                 path,
                 content: FileContent::Copy { .. },

@@ -70,7 +70,11 @@ fn place(
     let operation = &receipt.operation;
     let user = account(steps, operation).cloned();
     if let Some(name) = user.clone().filter(|_| !steps.circumstances.account_exists) {
-        steps.actions.push(Action::CreateAccount { name });
+        let data = operation.data.iter().map(|data| data.path.clone());
+        steps.actions.push(Action::CreateAccount {
+            name,
+            data: data.chain([layout.log()]).collect(),
+        });
     }
     let java_home = operation.java_home.as_ref();
     let java = java_home.map(|home| ToolRun::java_version(home, &release.directory, user.as_ref()));
@@ -232,7 +236,7 @@ fn complete(steps: &mut Steps<'_>, receipt: &mut Receipt) {
     for action in &steps.actions {
         match action {
             Action::CreateDirectory { path, .. } => directories.push(path.clone()),
-            Action::CreateAccount { name } => account = Some(name.clone()),
+            Action::CreateAccount { name, .. } => account = Some(name.clone()),
             _ => {}
         }
     }

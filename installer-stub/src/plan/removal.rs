@@ -47,7 +47,15 @@ pub(crate) fn removal(
         closings.push(Closing::ReloadServices);
     }
     if let Some(name) = receipts.iter().find_map(|receipt| receipt.account.clone()) {
-        closings.push(Closing::RemoveAccount { name });
+        let data: BTreeSet<PathBuf> = receipts
+            .iter()
+            .flat_map(|receipt| receipt.data.iter().cloned())
+            .chain([layout.log()])
+            .collect();
+        closings.push(Closing::RemoveAccount {
+            name,
+            data: Vec::from_iter(data),
+        });
     }
     // A directory that still holds something stays.
     for path in directories(layout, &receipts).into_iter().rev() {
