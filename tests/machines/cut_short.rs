@@ -38,6 +38,30 @@ fn writers(machine: &Machine) -> usize {
     machine.run(&["sh", "-c", question]).stdout.lines().count()
 }
 
+const UNLINK: &str = "?unlink,?unlinkat";
+
+/// Runs an installer that is killed when it makes one of `calls` for `path`.
+#[track_caller]
+fn kill_at(node: &Node, calls: &str, path: &str, installer: &[&str]) {
+    let trace = format!("trace={calls}");
+    let kill = format!("inject={calls}:signal=KILL:when=1");
+    let strace = [
+        "strace",
+        "-f",
+        "-o",
+        "/root/calls",
+        "-P",
+        path,
+        "-e",
+        &trace,
+        "-e",
+        &kill,
+    ];
+    let words = [&strace[..], installer].concat();
+    let ended = node.machine.start(&words).wait(Duration::from_secs(120));
+    assert_eq!(ended.code, None, "{ended:?}");
+}
+
 /// Starts a first installation, until its tool has begun to write.
 #[track_caller]
 fn wait_for_tool(node: &Node) -> (String, Running) {
@@ -133,12 +157,7 @@ fn a_committed_upgrade_is_finished_when_the_machine_starts() {
     let next = release(2);
     let mark = node.directory(&next) + "/.incomplete";
     let run_file = node.bring(&next);
-    let mut words = vec!["strace", "-f", "-o", "/root/calls", "-P", &mark];
-    let kill = ["-e", "inject=?unlink,?unlinkat:signal=KILL:when=1"];
-    words.extend(["-e", "trace=?unlink,?unlinkat"].iter().chain(&kill));
-    words.extend(install(&run_file));
-    let ended = node.machine.start(&words).wait(Duration::from_secs(120));
-    assert_eq!(ended.code, None, "{ended:?}");
+    kill_at(&node, UNLINK, &mark, &install(&run_file));
     assert!(node.is_unfinished() && node.machine.has(&mark));
     assert_eq!(node.times_ready(2), 1);
 
@@ -147,4 +166,50 @@ fn a_committed_upgrade_is_finished_when_the_machine_starts() {
     node.installed(&["status"]).expect(0).says("highest sequence 2");
     assert!(!node.machine.has(&mark));
     node.installed(&["verify", "--installed"]).expect(0);
+}
+
+#[test]
+fn a_rollback_that_was_cut_short_is_undone_when_the_machine_starts() {
+    let mut node = Node::new();
+    for sequence in [1, 2] {
+        node.install(&release(sequence)).expect(0);
+    }
+    let before = node.state();
+    let program = node.directory(&release(1)) + "/server/node.sh";
+    let text = node.machine.read(&program).expect("it was installed");
+    let waits = text.replace("release 1 READY", ILL.trim_end());
+    node.machine.put(&program, waits, 0o755);
+    let rollback = node.machine.start(&["servoy-cluster", "rollback", "--yes"]);
+    node.machine
+        .wait_until("the release before to be started", |_| node.times_started(1) == 2);
+    kill(rollback);
+    node.machine.cut_power();
+    node.assert_well(2, 2);
+
+    node.machine.put(&program, text, 0o755);
+    node.assert_same_but_for_the_log(&before);
+    node.installed(&["rollback", "--yes"]).expect(0);
+    node.assert_well(1, 2);
+}
+
+#[test]
+fn an_uninstallation_that_was_cut_short_is_undone_or_finished_when_the_machine_starts() {
+    let mut node = Node::new();
+    let before = node.state();
+    node.install(&release(1)).expect(0);
+    let installed = node.state();
+    let uninstall = ["servoy-cluster", "uninstall", "--yes", "--purge"];
+    let rename = "?rename,?renameat,?renameat2";
+    kill_at(&node, rename, "/opt/servoy-cluster/current", &uninstall);
+    assert!(!node.runs("servoy-node"));
+    node.machine.cut_power();
+    node.assert_well(1, 2);
+    node.assert_same_but_for_the_log(&installed);
+
+    // Only what was committed is removed for good.
+    kill_at(&node, UNLINK, "/opt/servoy-cluster/.current.removed", &uninstall);
+    node.machine.cut_power();
+    let mut after = node.state();
+    after.retain(|path, _| !path.starts_with("/etc/servoy-cluster"));
+    assert_same(&before, &after);
 }
