@@ -21,7 +21,7 @@ pub(crate) use files::FileContent;
 use crate::carry_over::CarryOver;
 use crate::config::ToolRun;
 use crate::error::{Error, ExitCode, Result};
-use crate::health::Checks;
+use crate::health::{Checks, Start};
 use crate::host::{Host, temporary_beside};
 use crate::layout::INCOMPLETE;
 use crate::receipt::{self, Content, Receipt};
@@ -78,6 +78,9 @@ pub(crate) enum Action {
     CreateAccount {
         /// Its name, and its group's.
         name: Name,
+        /// What its services write to, whether it is there or not.
+        #[serde(default)]
+        data: Vec<PathBuf>,
     },
     /// Writes a file that does not exist.
     WriteFile {
@@ -227,7 +230,7 @@ impl Action {
             Self::RunTool(tool) => tool.execute(host),
             Self::Seal { .. } => staging()?.seal(host),
             Self::Gate { java, carry_over } => gate(host, java.as_ref(), carry_over.as_ref()),
-            Self::CreateAccount { name } => account::create(host, name),
+            Self::CreateAccount { name, data } => account::create(host, name, data),
             Self::WriteFile { path, mode, content } => content.write_new(host, path, *mode),
             Self::ReplaceFile {
                 path,
@@ -279,7 +282,9 @@ impl Action {
             Self::Unpack { .. } | Self::Configure { .. } | Self::RunTool(_) | Self::Seal { .. } => Ok(()),
             Self::Gate { .. } => Ok(()),
             // useradd either makes the account or fails.
-            Self::CreateAccount { name } if reached != Reached::Failed => account::remove(host, name),
+            Self::CreateAccount { name, data } if reached != Reached::Failed => {
+                account::remove(host, name, data)
+            }
             Self::CreateAccount { .. } => Ok(()),
             Self::WriteFile { path, content, .. } => files::remove_if_same(host, path, content.sha256()),
             Self::ReplaceFile { path, aside, .. } => {
@@ -376,13 +381,13 @@ fn give(host: &Host, release: &std::path::Path, paths: &[RelPath], owner: &str) 
 /// Starts services and waits until they are well; at boot they start after us, so there is nothing to wait for.
 fn start(host: &Host, services: &[Name], checks: Option<&Checks>, flag: &std::path::Path) -> Result<()> {
     host.replace(flag, 0o644, &mut &b""[..])?;
-    let started_at = host.now();
+    let before = Start::now(host, checks);
     service::start(host, services)?;
     if host.is_at_boot() {
         return Ok(());
     }
     let tell = |text: &str| host.tell(&format!("  {text}\n"));
-    checks.map_or(Ok(()), |checks| checks.wait(host, started_at, &tell))
+    checks.map_or(Ok(()), |checks| checks.wait(host, &before, &tell))
 }
 
 fn write_receipt(

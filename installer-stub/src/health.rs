@@ -3,6 +3,7 @@
 mod evidence;
 mod http;
 mod probe;
+mod start;
 mod wait;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::config::{self, Values, render};
 use crate::error::{Error, Result};
 use crate::host::{Host, Program};
 use probe::Found;
+pub(crate) use start::Start;
 
 /// What one check may take for `status`.
 const ONCE: Duration = Duration::from_secs(2);
@@ -142,7 +144,13 @@ fn verdict(host: &Host, checks: &Checks, check: &HealthCheck) -> Verdict {
         unit: None,
         ..checks.clone()
     };
-    match probe::make(host, &checks, check, probe::limit(check).min(ONCE), 0) {
+    match probe::make(
+        host,
+        &checks,
+        check,
+        probe::limit(check).min(ONCE),
+        &Start::default(),
+    ) {
         Ok(Found::Expected) => Verdict::Well,
         // It tells of the start; what a log said then may be rotated away by now.
         Ok(Found::Other(found)) if matches!(check, HealthCheck::FileContains { .. }) => {

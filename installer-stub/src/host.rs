@@ -117,10 +117,12 @@ impl Host {
         self.deaf.store(true, Ordering::Relaxed);
     }
 
-    /// The same machine for work that can be ended on its own: a signal to the installer does not reach it.
+    /// The same machine for work that can be ended on its own, also where no signal is heeded any more: a signal to the
+    /// installer does not reach it.
     pub(crate) fn with_own_interrupt(&self) -> Self {
         Self {
             interrupted: Arc::new(AtomicBool::new(false)),
+            deaf: Arc::new(AtomicBool::new(false)),
             ..self.clone()
         }
     }

@@ -57,7 +57,7 @@ pub(crate) struct Circumstances<'a> {
     /// Other releases that are there, newest first.
     pub others: &'a [Receipt],
     /// Which services of the release in use run.
-    pub running: Vec<Name>,
+    pub running: service::Running,
     /// Name of the file that the bundle came from.
     pub bundle: Option<String>,
     /// Which problems a person answered for.

@@ -240,13 +240,28 @@ fn ended_in(shown: &str) -> Option<String> {
     }
 }
 
-/// Those of `services` that run.
-pub(crate) fn running(host: &Host, services: &[Name]) -> Result<Vec<Name>> {
-    let mut running = Vec::new();
+/// Which services of a release run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Running {
+    /// Those that run, and those that systemd is about to start again by itself.
+    pub services: Vec<Name>,
+    /// Whether all of them are up.
+    pub all_up: bool,
+}
+
+/// Which of `services` run.
+pub(crate) fn running(host: &Host, services: &[Name]) -> Result<Running> {
+    let mut running = Running {
+        services: Vec::new(),
+        all_up: true,
+    };
     for service in services {
-        if is_active(host, service)? {
-            running.push(service.clone());
+        let arguments = ["show", "--property=ActiveState", "--value", &unit_name(service)];
+        let state = host.run_system_with("systemctl", &arguments, STEADFAST)?;
+        if !matches!(state.trim(), "inactive" | "failed") {
+            running.services.push(service.clone());
         }
+        running.all_up &= matches!(state.trim(), "active" | "reloading");
     }
     Ok(running)
 }

@@ -361,7 +361,7 @@ fn undo(
             Ok(()) => {}
             Err(error) => left.push(format!(
                 "  {}: {}",
-                action.describe(),
+                action.describe_undo(),
                 error.for_people().trim_end()
             )),
         }

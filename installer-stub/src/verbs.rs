@@ -136,7 +136,7 @@ impl Context<'_> {
                 Some(current) if current.registered && host.is_system() => {
                     service::running(host, &current.services)?
                 }
-                _ => Vec::new(),
+                _ => service::Running::default(),
             },
             bundle: None,
             overrides: Vec::new(),

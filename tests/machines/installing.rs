@@ -3,12 +3,9 @@
 
 use std::time::Duration;
 
-use test_support::Snapshot;
 use test_support::machine::Signal;
 
-use crate::plant::{ILL, LOG, Node, assert_same, install, release, release_that_stays_ill};
-
-const SERVICES: [&str; 2] = ["servoy-terracotta", "servoy-node"];
+use crate::plant::{LOG, Node, SERVICES, assert_same, release, release_that_stays_ill};
 
 #[test]
 fn services_run_after_installing_and_after_a_reboot_and_go_with_all_else() {
@@ -68,7 +65,7 @@ fn services_that_stay_ill_are_undone_but_for_what_they_wrote() {
         .expect(1)
         .says("a health check failed: the node")
         .says("services had been started");
-    assert_same_but_for_the_log(&node, &before);
+    node.assert_same_but_for_the_log(&before);
 
     // Nothing that the failure left keeps the machine from being installed.
     node.install(&release(1)).expect(0);
@@ -79,25 +76,40 @@ fn services_that_stay_ill_are_undone_but_for_what_they_wrote() {
 fn an_operator_who_loses_patience_gets_the_machine_back() {
     let node = Node::new();
     let before = node.state();
-    let run_file = node.bring(&release_that_stays_ill(1, 600));
-    let installer = node.machine.start(&install(&run_file));
-    node.machine.wait_until("the node to be started", |_| {
-        node.machine.read(LOG).is_some_and(|log| log.contains(ILL))
-    });
+    let installer = node.wait_for_ill(1);
     installer.signal(Signal::TERM);
     installer
         .wait(Duration::from_secs(60))
         .expect(130)
         .says("services had been started");
-    assert_same_but_for_the_log(&node, &before);
+    node.assert_same_but_for_the_log(&before);
 }
 
-/// What a service wrote itself is no file of the installer's, and may be the only trace of why it stayed ill.
-#[track_caller]
-fn assert_same_but_for_the_log(node: &Node, before: &Snapshot) {
-    let mut after = node.state();
-    let log = node.machine.read(LOG).expect("the node wrote it");
-    assert!(log.ends_with(ILL), "{log}");
-    after.retain(|path, _| !LOG.starts_with(path.as_str()));
-    assert_same(before, &after);
+#[test]
+fn what_services_wrote_falls_to_no_other_account() {
+    let node = Node::new();
+    let of_others_than = |account: &str| {
+        let words = ["find", "/var/log/servoy-cluster", "/var/lib/servoy-cluster/db"];
+        let found = node.machine.run(&[&words[..], &["!", "-user", account]].concat());
+        found.stdout
+    };
+    node.install(&release_that_stays_ill(1, 2)).expect(1);
+    assert!(node.machine.has(LOG));
+    assert_eq!(of_others_than("root"), "");
+
+    // Debian gives the number that has become free to the next one.
+    let add = |name: &str| node.machine.run(&["useradd", "--system", name]).expect(0);
+    add("somebody");
+    node.install(&release(1)).expect(0);
+    node.assert_well(1, 1);
+    assert_eq!(of_others_than("servoy"), "");
+
+    node.machine
+        .put("/var/lib/servoy-cluster/db/rows", "of the service", 0o600);
+    node.installed(&["uninstall", "--yes"]).expect(0);
+    assert_eq!(of_others_than("root"), "");
+    add("somebody-else");
+    node.install(&release(1)).expect(0);
+    node.assert_well(1, 2);
+    assert_eq!(of_others_than("servoy"), "");
 }

@@ -6,3 +6,4 @@ mod cut_short;
 mod harness;
 mod installing;
 mod plant;
+mod upgrading;

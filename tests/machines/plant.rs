@@ -1,14 +1,24 @@
 //! A plant's machine, and run files for it whose services really run.
 
 use std::path::Path;
+use std::time::Duration;
 
-use bundle_format::Target;
 use bundle_format::recipe::HealthCheck;
-use test_support::machine::{Base, Machine};
+use bundle_format::{Digest, Identity, Target};
+use test_support::machine::{Base, Machine, Running, Signal};
 use test_support::{Ended, Fake, Key, Snapshot, differences};
 
 /// Where the services write that they are ready, and of which release they are.
 pub(crate) const LOG: &str = "/var/log/servoy-cluster/node/node.log";
+
+pub(crate) const SERVICES: [&str; 2] = ["servoy-terracotta", "servoy-node"];
+
+/// What there is only while a run is unfinished.
+const OF_A_RUN: [&str; 3] = [
+    "/var/lib/servoy-cluster/journal",
+    "/var/lib/servoy-cluster/journal.installer",
+    "/run/servoy-cluster-starting",
+];
 
 /// What the node of a release that stays ill says last.
 pub(crate) const ILL: &str = "still looking for its database\n";
@@ -54,7 +64,9 @@ pub(crate) fn release(sequence: u64) -> Fake {
 
 /// The same, but its node never says that it is ready, and the installer gives it so many seconds.
 pub(crate) fn release_that_stays_ill(sequence: u64, patience: u32) -> Fake {
-    let node = NODE.replace("RELEASE READY", ILL.trim_end());
+    let node = NODE
+        .replace("RELEASE READY", ILL.trim_end())
+        .replace("RELEASE", &format!("release {sequence}"));
     let mut fake = release(sequence).file("server/node.sh", 0o755, node);
     for check in &mut fake.description.recipe.health {
         if let HealthCheck::FileContains { within_seconds, .. } = check {
@@ -131,12 +143,82 @@ impl Node {
         log.matches(&format!("release {sequence} READY\n")).count()
     }
 
+    /// How often the node of a release was started, well or not.
+    pub(crate) fn times_started(&self, sequence: u64) -> usize {
+        let log = self.machine.read(LOG).unwrap_or_default();
+        log.matches(&format!("release {sequence} starts as servoy\n"))
+            .count()
+    }
+
+    /// Starts installing a release that stays ill, until the installer waits for its node.
+    #[track_caller]
+    pub(crate) fn wait_for_ill(&self, sequence: u64) -> Running {
+        let run_file = self.bring(&release_that_stays_ill(sequence, 600));
+        let before = self.times_started(sequence);
+        let installer = self.machine.start(&install(&run_file));
+        self.machine.wait_until("the node to be started", |_| {
+            self.times_started(sequence) > before
+        });
+        installer
+    }
+
+    /// Where a release lies once it is installed.
+    pub(crate) fn directory(&self, fake: &Fake) -> String {
+        let index = fake.build(&self.key).index;
+        let bytes = index.encode().expect("the bundle is well-formed");
+        let name = Identity::new(&index, Digest::of(&bytes)).release_name();
+        format!("/opt/servoy-cluster/releases/{name}")
+    }
+
+    /// Whether a run is unfinished.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        OF_A_RUN.iter().any(|path| self.machine.has(path))
+    }
+
+    /// Asserts that this release runs, for the how-manyth time, and that nothing else is left to do.
+    #[track_caller]
+    pub(crate) fn assert_well(&self, sequence: u64, times: usize) {
+        self.machine
+            .wait_until("the node to be ready", |_| self.times_ready(sequence) >= times);
+        assert_eq!(self.times_ready(sequence), times);
+        assert!(SERVICES.iter().all(|service| self.runs(service)));
+        let log = self.machine.read(LOG).expect("the node wrote it");
+        assert!(
+            log.ends_with(&format!("release {sequence} READY\n")),
+            "nobody else started since: {log}"
+        );
+        self.installed(&["status"])
+            .expect(0)
+            .says(&format!("plant-{sequence}-"));
+        assert!(!self.is_unfinished());
+    }
+
+    /// Asserts that no service runs, and that nothing is left to do.
+    #[track_caller]
+    pub(crate) fn assert_stopped(&self) {
+        assert!(!SERVICES.iter().any(|service| self.runs(service)));
+        assert!(!self.is_unfinished());
+    }
+
+    /// Asserts that the machine is as it was, but for the log: what a service wrote itself is no file of the
+    /// installer's, and may be the only trace of why it stayed ill.
+    #[track_caller]
+    pub(crate) fn assert_same_but_for_the_log(&self, before: &Snapshot) {
+        let (mut before, mut after) = (before.clone(), self.state());
+        for state in [&mut before, &mut after] {
+            state.retain(|path, _| !LOG.starts_with(path.as_str()));
+        }
+        assert_same(&before, &after);
+    }
+
     /// All that an installation may touch, but for what Debian itself changes meanwhile.
     pub(crate) fn state(&self) -> Snapshot {
         let mut all = self
             .machine
             .snapshot(&["/etc", "/opt", "/usr/local", "/var/lib", "/var/log"]);
-        all.retain(|path, _| !belongs_to_debian(path));
+        // Logs of the installer's own runs stay where there is a directory of logs: they tell what went wrong.
+        let run_logs = "/var/log/servoy-cluster/installer";
+        all.retain(|path, _| !belongs_to_debian(path) && !path.starts_with(run_logs));
         for (what, words) in [
             ("accounts", &["getent", "passwd"][..]),
             ("groups", &["getent", "group"]),
@@ -171,6 +253,14 @@ impl Node {
 /// What `install` of a run file that is on the machine takes.
 pub(crate) fn install(run_file: &str) -> [&str; 5] {
     [run_file, "install", "--yes", "--trust-key", "/root/plant.pub"]
+}
+
+/// Kills an installer.
+#[track_caller]
+pub(crate) fn kill(installer: Running) {
+    installer.signal(Signal::KILL);
+    let ended = installer.wait(Duration::from_secs(60));
+    assert_eq!(ended.code, None, "{ended:?}");
 }
 
 fn belongs_to_debian(path: &str) -> bool {

@@ -46,12 +46,20 @@ pub(crate) enum Closing {
         /// Which.
         path: PathBuf,
     },
+    /// Has services not start any more.
+    UnregisterServices {
+        /// Which.
+        services: Vec<Name>,
+    },
     /// Has the operating system forget units that are gone.
     ReloadServices,
     /// Removes the account that the installer created.
     RemoveAccount {
         /// Its name.
         name: Name,
+        /// What its services wrote to.
+        #[serde(default)]
+        data: Vec<PathBuf>,
     },
 }
 
@@ -66,8 +74,9 @@ impl Closing {
             Self::AppendHistory { path, line } => append(host, path, line),
             Self::Remove { path } => Ok(host.remove_tree(path)?),
             Self::RemoveIfEmpty { path } => Ok(host.remove_directory_if_empty(path)?),
+            Self::UnregisterServices { services } => service::disable(host, services),
             Self::ReloadServices => service::reload(host),
-            Self::RemoveAccount { name } => account::remove(host, name),
+            Self::RemoveAccount { name, data } => account::remove(host, name, data),
         }
     }
 
@@ -79,7 +88,7 @@ impl Closing {
             | Self::AppendHistory { path, .. }
             | Self::Remove { path }
             | Self::RemoveIfEmpty { path } => Some(path),
-            Self::ReloadServices | Self::RemoveAccount { .. } => None,
+            Self::UnregisterServices { .. } | Self::ReloadServices | Self::RemoveAccount { .. } => None,
         }
     }
 }

@@ -27,7 +27,7 @@ impl Action {
             Self::RunTool(tool) => format!("run tool `{}`", tool.name),
             Self::Seal { .. } => "make the release durable and take stock of it".to_owned(),
             Self::Gate { .. } => "check what only a staged release can tell".to_owned(),
-            Self::CreateAccount { name } => format!("create account `{name}`"),
+            Self::CreateAccount { name, .. } => format!("create account `{name}`"),
             Self::WriteFile {
                 path,
                 content: FileContent::Copy { .. },
@@ -48,6 +48,7 @@ impl Action {
             Self::WriteReceipt { path, .. } => format!("write receipt {}", show(path)),
             Self::ReloadUnits => "have the service manager read its units again".to_owned(),
             Self::SwitchCurrent { link, target, .. } => format!("switch {} to `{target}`", show(link)),
+            Self::RegisterServices { services } if services.is_empty() => Self::ReloadUnits.describe(),
             Self::RegisterServices { services } => format!("register services {}", list(services)),
             Self::UnregisterServices { services } => format!("unregister services {}", list(services)),
             Self::StartServices { services, checks, .. } => {
@@ -57,6 +58,17 @@ impl Action {
                 };
                 format!("start services {}, wait for {checks}", list(services))
             }
+        }
+    }
+
+    /// What could not be taken back. What an undo does to services is named itself: it is what failed.
+    pub(crate) fn describe_undo(&self) -> String {
+        match self {
+            Self::StopServices { services, .. } => format!("start services {} again", list(services)),
+            Self::StartServices { services, .. } => format!("stop services {}", list(services)),
+            Self::UnregisterServices { services } => format!("register services {} again", list(services)),
+            Self::RegisterServices { services } => format!("unregister services {}", list(services)),
+            other => other.describe(),
         }
     }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bundle_format::recipe::{HealthCheck, HttpUrl};
 
-use super::{Checks, http};
+use super::{Checks, Start, http};
 use crate::error::{Error, ExitCode, Result};
 use crate::host::{Host, Program, last_lines};
 
 /// How much of the end of a file is searched.
-const SEARCHED: usize = 16 << 20;
+const SEARCHED: u64 = 16 << 20;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub(super) fn make(
     checks: &Checks,
     check: &HealthCheck,
     limit: Duration,
-    started_at: u64,
+    start: &Start,
 ) -> Result<Found> {
     match check {
         HealthCheck::TcpPort {
@@ -79,7 +79,7 @@ pub(super) fn make(
                 Err(found) => Found::Other(found),
             })
         }
-        HealthCheck::FileContains { file, text, .. } => file_contains(machine, file, text, started_at),
+        HealthCheck::FileContains { file, text, .. } => file_contains(machine, file, text, start),
         HealthCheck::Http {
             about,
             url,
@@ -102,19 +102,21 @@ pub(super) fn make(
     }
 }
 
-fn file_contains(machine: &Host, file: &str, text: &str, started_at: u64) -> Result<Found> {
+fn file_contains(machine: &Host, file: &str, text: &str, start: &Start) -> Result<Found> {
     let files = matching(machine, Path::new(file))?;
     if files.is_empty() {
         return Ok(Found::Other("no such file".to_owned()));
     }
     let mut found = "only older files";
     for path in files {
-        let written = machine.facts(&path)?.map_or(0, |facts| facts.mtime);
-        if written < started_at {
+        let Some(facts) = machine.facts(&path)?.filter(|facts| facts.mtime >= start.at) else {
             continue;
-        }
+        };
+        let from = start
+            .known(machine, &path, &facts)
+            .max(facts.size.saturating_sub(SEARCHED));
         // Rotated away meanwhile, maybe.
-        let end = machine.read_end(&path, SEARCHED).unwrap_or_default();
+        let end = machine.read_part(&path, from, SEARCHED).unwrap_or_default();
         if String::from_utf8_lossy(&end).contains(text) {
             return Ok(Found::Expected);
         }
@@ -166,7 +168,7 @@ fn succeeds(machine: &Host, program: &Program, exit_code: u8, contains: Option<&
 }
 
 /// The files that a path means whose last component may hold one or more `*`.
-fn matching(host: &Host, pattern: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn matching(host: &Host, pattern: &Path) -> Result<Vec<PathBuf>> {
     let (Some(directory), Some(name)) = (
         pattern.parent(),
         pattern.file_name().and_then(|name| name.to_str()),

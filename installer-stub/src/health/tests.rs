@@ -26,7 +26,7 @@ fn script(directory: &Path, name: &str, text: &str) {
 
 fn wait(directory: &Path, text: &str) -> Result<()> {
     let checks = checks(directory, text);
-    checks.wait(&Host::new(directory), 0, &|_| {})
+    checks.wait(&Host::new(directory), &Start::default(), &|_| {})
 }
 
 /// A port where every connection gets `answer`.
@@ -178,9 +178,26 @@ fn a_signal_ends_the_waiting() {
     let host = Host::new(directory.path());
     host.interrupt();
     let error = checks(directory.path(), check)
-        .wait(&host, 0, &|_| {})
+        .wait(&host, &Start::default(), &|_| {})
         .expect_err("it is interrupted");
     assert_eq!(error.code(), ExitCode::Interrupted);
+}
+
+#[test]
+fn an_undo_does_not_wait_for_the_others_once_a_check_has_failed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let missing = |about: &str, seconds: u32| {
+        format!(
+            r#"{{"kind":"file-contains","about":"{about}","file":"{{{{here}}}}/x.log","text":"x","within_seconds":{seconds}}}"#
+        )
+    };
+    let all = missing("patient", 86_400) + "," + &missing("impatient", 0);
+    let host = Host::new(directory.path());
+    host.turn_deaf();
+    let error = checks(directory.path(), &all)
+        .wait(&host, &Start::default(), &|_| {})
+        .expect_err("there is no such file");
+    assert!(error.to_string().contains("failed: impatient"), "{error}");
 }
 
 #[test]
@@ -209,12 +226,36 @@ fn a_file_counts_only_if_it_was_written_since_the_start() {
     let check = r#"{"kind":"file-contains","about":"server","file":"{{here}}/server-*.log","text":"ACTIVE","within_seconds":0}"#;
     let checks = checks(directory.path(), check);
     let host = Host::new(directory.path());
-    checks.wait(&host, 0, &|_| {}).expect("it is newer");
+    checks
+        .wait(&host, &Start::default(), &|_| {})
+        .expect("it is newer");
+    let mut late = Start::default();
+    late.at = u64::MAX;
     let error = checks
-        .wait(&host, u64::MAX, &|_| {})
+        .wait(&host, &late, &|_| {})
         .expect_err("it is older")
         .to_string();
     assert!(error.contains("found: only older files"), "{error}");
+}
+
+#[test]
+fn what_a_log_said_before_the_start_is_no_news() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("server.log");
+    std::fs::write(&log, "ACTIVE\n").expect("it is written");
+    let check = r#"{"kind":"file-contains","about":"server","file":"{{here}}/server.log","text":"ACTIVE","within_seconds":0}"#;
+    let checks = checks(directory.path(), check);
+    let host = Host::new(directory.path());
+    let start = Start::now(&host, Some(&checks));
+    let mut file = std::fs::File::options()
+        .append(true)
+        .open(&log)
+        .expect("it is ours");
+    file.write_all(b"starting\n").expect("it is written");
+    let error = checks.wait(&host, &start, &|_| {}).expect_err("it only starts");
+    assert!(error.to_string().contains("found: not yet in it"), "{error}");
+    file.write_all(b"ACTIVE\n").expect("it is written");
+    checks.wait(&host, &start, &|_| {}).expect("now it is");
 }
 
 #[test]

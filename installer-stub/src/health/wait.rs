@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bundle_format::recipe::HealthCheck;
 
 use super::probe::{self, Found};
-use super::{Checks, evidence};
+use super::{Checks, Start, evidence};
 use crate::error::{Error, Result};
 use crate::host::{Host, left};
 use crate::service;
@@ -20,9 +20,9 @@ const SERVICE_LOOK: Duration = Duration::from_secs(2);
 const PATIENCE_OF_PEOPLE: Duration = Duration::from_secs(15);
 
 impl Checks {
-    /// Waits until all checks pass; `started_at` is when the services were started, in seconds since 1970. Checks
+    /// Waits until all checks pass; `before` is how it was when the services were started. Checks
     /// are waited for at once, each with its own time. `tell` is told now and then what is still waited for.
-    pub(crate) fn wait(&self, host: &Host, started_at: u64, tell: &dyn Fn(&str)) -> Result<()> {
+    pub(crate) fn wait(&self, host: &Host, before: &Start, tell: &dyn Fn(&str)) -> Result<()> {
         // Not the time of day: on a machine without a network somebody may be setting it right now.
         let start = host.instant();
         // So that the other checks can be ended, and are before anything is undone.
@@ -33,7 +33,7 @@ impl Checks {
             for (number, (check, found)) in self.checks.iter().zip(&last_found).enumerate() {
                 let (sender, inner) = (sender.clone(), &inner);
                 scope.spawn(move || {
-                    let done = self.wait_for(inner, check, start, started_at, found);
+                    let done = self.wait_for(inner, check, start, before, found);
                     // Nobody listens any more once another check has failed.
                     let _unheard = sender.send((number, done));
                 });
@@ -44,7 +44,7 @@ impl Checks {
                 numbers: (0..self.checks.len()).collect(),
                 last_found: &last_found,
                 start,
-                started_at,
+                before,
             };
             let result = waiting.follow(host, &receiver, tell);
             inner.interrupt();
@@ -58,14 +58,14 @@ impl Checks {
         host: &Host,
         check: &HealthCheck,
         start: Instant,
-        started_at: u64,
+        before: &Start,
         last_found: &Mutex<String>,
     ) -> Result<bool> {
         let deadline = start + Duration::from_secs(check.within_seconds().into());
         let (mut pause, longest) = PAUSES;
         loop {
             let limit = probe::limit(check).min(left(deadline));
-            match probe::make(host, self, check, limit, started_at)? {
+            match probe::make(host, self, check, limit, before)? {
                 Found::Expected => return Ok(true),
                 Found::Other(found) => {
                     let mut last = last_found.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -92,8 +92,8 @@ struct Waiting<'a> {
     numbers: Vec<usize>,
     last_found: &'a [Mutex<String>],
     start: Instant,
-    /// The same in seconds since 1970, for comparing with files.
-    started_at: u64,
+    /// How it was when they were started.
+    before: &'a Start,
 }
 
 impl Waiting<'_> {
@@ -165,7 +165,7 @@ impl Waiting<'_> {
     }
 
     fn with_evidence(&self, host: &Host, error: Error) -> Error {
-        let evidence = evidence::of(host, &self.checks.services, &self.checks.logs, self.started_at);
+        let evidence = evidence::of(host, &self.checks.services, &self.checks.logs, self.before.at);
         let error = if evidence.is_empty() {
             error
         } else {

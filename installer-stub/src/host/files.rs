@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bundle_format::{Digest, Hasher};
 
@@ -35,6 +35,8 @@ pub(crate) struct Facts {
     pub size: u64,
     /// Seconds since 1970 when it was last written.
     pub mtime: u64,
+    /// The same, as exactly as the file system knows it.
+    pub written: Option<SystemTime>,
 }
 
 impl Host {
@@ -51,15 +53,14 @@ impl Host {
             kind if kind.is_symlink() => FileKind::Symlink,
             _ => FileKind::Other,
         };
-        let mtime = metadata
-            .modified()
-            .ok()
-            .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let written = metadata.modified().ok();
+        let mtime = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         Ok(Some(Facts {
             kind,
             mode: unix::mode(&metadata),
             size: metadata.len(),
             mtime: mtime.map_or(0, |time| time.as_secs()),
+            written,
         }))
     }
 
@@ -93,6 +94,16 @@ impl Host {
             io::Seek::seek(&mut file, io::SeekFrom::Start(start))?;
             file.take(most).read_to_end(&mut bytes)
         });
+        trying("read", path, read)?;
+        Ok(bytes)
+    }
+
+    /// At most `most` bytes of a regular file, from byte `start`.
+    pub(crate) fn read_part(&self, path: &Path, start: u64, most: u64) -> Result<Vec<u8>> {
+        let mut file = self.open(path)?;
+        let mut bytes = Vec::new();
+        let read = io::Seek::seek(&mut file, io::SeekFrom::Start(start))
+            .and_then(|_| file.take(most).read_to_end(&mut bytes));
         trying("read", path, read)?;
         Ok(bytes)
     }
@@ -446,7 +457,7 @@ fn is_absence(error: &io::Error) -> bool {
     )
 }
 
-fn time(seconds: i64) -> std::time::SystemTime {
+fn time(seconds: i64) -> SystemTime {
     let distance = Duration::from_secs(seconds.unsigned_abs());
     let time = if seconds < 0 {
         UNIX_EPOCH.checked_sub(distance)

@@ -47,7 +47,11 @@ fn place(
     let operation = &receipt.operation;
     let user = account(steps, operation).cloned();
     if let Some(name) = user.clone().filter(|_| !steps.circumstances.account_exists) {
-        steps.actions.push(Action::CreateAccount { name });
+        let data = operation.data.iter().map(|data| data.path.clone());
+        steps.actions.push(Action::CreateAccount {
+            name,
+            data: data.chain([layout.log()]).collect(),
+        });
     }
     let java_home = operation.java_home.as_ref();
     let java = java_home.map(|home| ToolRun::java_version(home, &release.directory, user.as_ref()));
@@ -79,16 +83,8 @@ fn place(
 }
 
 fn stop(steps: &mut Steps<'_>, layout: &Layout) {
-    let Some(before) = steps.circumstances.installed else {
-        return;
-    };
-    let running = &steps.circumstances.running;
-    if !running.is_empty() {
-        steps.actions.push(Action::StopServices {
-            services: running.clone(),
-            checks: before.operation.health.clone(),
-            flag: layout.starting(),
-        });
+    if let Some(before) = steps.circumstances.installed {
+        steps.stop_services(before, layout.starting());
     }
 }
 
@@ -216,7 +212,7 @@ fn complete(steps: &mut Steps<'_>, receipt: &mut Receipt) {
     let mut account = before.and_then(|before| before.account.clone());
     directories.extend(steps.made());
     for action in &steps.actions {
-        if let Action::CreateAccount { name } = action {
+        if let Action::CreateAccount { name, .. } = action {
             account = Some(name.clone());
         }
     }

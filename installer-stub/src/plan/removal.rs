@@ -27,15 +27,11 @@ pub(crate) fn removal(
     };
     let registered = last.registered && circumstances.system;
     if registered {
-        steps.actions.push(Action::StopServices {
-            services: circumstances.running.clone(),
-            checks: last.operation.health.clone(),
-            flag: layout.starting(),
-        });
+        steps.stop_services(last, layout.starting());
         steps.actions.push(Action::ReloadUnits);
-        let mut services = last.services.clone();
-        services.push(layout.recover_service());
-        steps.actions.push(Action::UnregisterServices { services });
+        steps.actions.push(Action::UnregisterServices {
+            services: last.services.clone(),
+        });
     }
     let mut last_path: Option<PathBuf> = None;
     for path in paths(layout, &receipts, purge) {
@@ -51,12 +47,25 @@ pub(crate) fn removal(
         closings.push(Closing::ReloadServices);
     }
     if let Some(name) = receipts.iter().find_map(|receipt| receipt.account.clone()) {
-        closings.push(Closing::RemoveAccount { name });
+        let data: BTreeSet<PathBuf> = receipts
+            .iter()
+            .flat_map(|receipt| receipt.data.iter().cloned())
+            .chain([layout.log()])
+            .collect();
+        closings.push(Closing::RemoveAccount {
+            name,
+            data: Vec::from_iter(data),
+        });
     }
     // A directory that still holds something stays.
-    for path in directories(layout, &receipts).into_iter().rev() {
-        closings.push(Closing::RemoveIfEmpty { path });
-    }
+    let unit = layout.unit(&layout.recover_service());
+    let directories = directories(layout, &receipts).into_iter().rev();
+    let (of_units, directories): (Vec<_>, Vec<_>) = directories.partition(|path| unit.starts_with(path));
+    closings.extend(
+        directories
+            .into_iter()
+            .map(|path| Closing::RemoveIfEmpty { path }),
+    );
     closings.push(if purge {
         Closing::Remove {
             path: layout.history(),
@@ -64,7 +73,23 @@ pub(crate) fn removal(
     } else {
         history(layout, circumstances, "uninstall", last)
     });
+    recover_unit(layout, circumstances, &mut closings);
+    closings.extend(of_units.into_iter().map(|path| Closing::RemoveIfEmpty { path }));
     Ok((steps.actions, closings))
+}
+
+/// Last of all goes what has a run that was cut short put right when the machine starts.
+fn recover_unit(layout: &Layout, circumstances: &Circumstances<'_>, closings: &mut Vec<Closing>) {
+    let service = layout.recover_service();
+    let path = layout.unit(&service);
+    let services = vec![service];
+    if circumstances.system {
+        closings.push(Closing::UnregisterServices { services });
+    }
+    closings.push(Closing::Remove { path });
+    if circumstances.system {
+        closings.push(Closing::ReloadServices);
+    }
 }
 
 fn paths(layout: &Layout, receipts: &[&Receipt], purge: bool) -> BTreeSet<PathBuf> {
@@ -84,6 +109,7 @@ fn paths(layout: &Layout, receipts: &[&Receipt], purge: bool) -> BTreeSet<PathBu
     }
     paths.insert(layout.receipts());
     paths.insert(layout.proven());
+    paths.remove(&layout.unit(&layout.recover_service()));
     if purge {
         paths.insert(layout.log());
         paths.insert(layout.all_snapshots());

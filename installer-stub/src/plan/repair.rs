@@ -72,14 +72,7 @@ pub(crate) fn repair(
         });
         steps.actions.push(Action::Unpack { entries, bytes });
     }
-    let running = &circumstances.running;
-    if !running.is_empty() {
-        steps.actions.push(Action::StopServices {
-            services: running.clone(),
-            checks: receipt.operation.health.clone(),
-            flag: layout.starting(),
-        });
-    }
+    steps.stop_services(receipt, layout.starting());
     let first = steps.actions.len();
     for damage in damages {
         mend(&mut steps, layout, receipt, damage);
@@ -92,10 +85,12 @@ pub(crate) fn repair(
                 .push(Action::RegisterServices { services: Vec::new() });
         }
     }
-    if !running.is_empty() {
+    let running = &circumstances.running;
+    if !running.services.is_empty() {
         steps.actions.push(Action::StartServices {
-            services: running.clone(),
-            checks: receipt.operation.health.clone(),
+            services: running.services.clone(),
+            // Without one of them the role may never be well.
+            checks: receipt.operation.health.clone().filter(|_| running.all_up),
             flag: layout.starting(),
         });
     }

@@ -19,13 +19,7 @@ pub(crate) fn rollback(
 ) -> Result<(Vec<Action>, Vec<Closing>)> {
     refuse_one_way(current)?;
     let mut steps = Steps::new(circumstances);
-    if !circumstances.running.is_empty() {
-        steps.actions.push(Action::StopServices {
-            services: circumstances.running.clone(),
-            checks: current.operation.health.clone(),
-            flag: layout.starting(),
-        });
-    }
+    steps.stop_services(current, layout.starting());
     data(&mut steps, layout, current, previous, snapshots);
     let first = steps.actions.len();
     for unit in &previous.operation.units {
@@ -59,7 +53,7 @@ pub(crate) fn rollback(
         steps.actions.push(Action::RegisterServices {
             services: previous.services.iter().filter(is_new).cloned().collect(),
         });
-        if circumstances.start && !circumstances.running.is_empty() {
+        if circumstances.start && !circumstances.running.services.is_empty() {
             steps.actions.push(Action::StartServices {
                 services: previous.services.clone(),
                 checks: previous.operation.health.clone(),

@@ -9,7 +9,7 @@ use super::Circumstances;
 use crate::action::{Action, Closing, FileContent};
 use crate::host::beside;
 use crate::layout::{Layout, ancestors_below};
-use crate::receipt::OutsideFile;
+use crate::receipt::{OutsideFile, Receipt};
 use crate::service;
 
 /// The actions so far, and which directories exist by then.
@@ -76,6 +76,21 @@ impl<'a> Steps<'a> {
     pub(super) fn text(&mut self, path: PathBuf, mode: u32, text: String) {
         let size = u64::try_from(text.len()).unwrap_or(u64::MAX);
         self.file(path, mode, size, FileContent::Text(text));
+    }
+
+    /// Stops the services that run; an undo starts them again, and waits until they are well. Where not all of them are
+    /// up now, nothing is waited for: they need not become well, which may be the very reason for this run, and must
+    /// not keep its undo from ever ending.
+    pub(super) fn stop_services(&mut self, of: &Receipt, flag: PathBuf) {
+        let running = &self.circumstances.running;
+        if running.services.is_empty() {
+            return;
+        }
+        self.actions.push(Action::StopServices {
+            services: running.services.clone(),
+            checks: of.operation.health.clone().filter(|_| running.all_up),
+            flag,
+        });
     }
 
     /// Puts something out of the way until the commit.

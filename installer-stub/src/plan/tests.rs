@@ -52,7 +52,7 @@ fn planned(root: &str, recipe: &str, existing: &[&str]) -> Plan {
         site: None,
         installed: None,
         others: &[],
-        running: Vec::new(),
+        running: service::Running::default(),
         bundle: None,
         overrides: Vec::new(),
         now: 0,

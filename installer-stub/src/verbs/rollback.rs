@@ -35,7 +35,7 @@ fn rollback(context: Context<'_>, layout: &Layout, exclusive: &Exclusive) -> Res
     let (actions, closings) = plan::rollback(layout, current, previous, &snapshots, &circumstances)?;
     context.show(&actions);
     context.confirm(&format!("go back to {}?", previous.release))?;
-    let stopped = previous.registered && host.is_system() && circumstances.running.is_empty();
+    let stopped = previous.registered && host.is_system() && circumstances.running.services.is_empty();
     let purpose = Purpose {
         verb: "rollback",
         release: previous.release.clone(),

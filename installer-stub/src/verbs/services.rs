@@ -1,6 +1,7 @@
 //! `start` and `stop`: the services of the release in use, in the right order.
 
 use crate::error::{Error, ExitCode, Result};
+use crate::health::Start;
 use crate::layout::Layout;
 use crate::receipt::{self, Receipt};
 use crate::service;
@@ -11,11 +12,12 @@ pub(super) fn start(context: Context<'_>) -> Result<ExitCode> {
     context.changing("start", |layout, _| {
         let host = context.host;
         let receipt = current(context, layout)?;
-        let started_at = host.now();
+        let checks = receipt.operation.health.as_ref();
+        let before = Start::now(host, checks);
         service::start(host, &receipt.services)?;
         let tell = |text: &str| context.report.step(text);
-        if let Some(checks) = &receipt.operation.health {
-            checks.wait(host, started_at, &tell)?;
+        if let Some(checks) = checks {
+            checks.wait(host, &before, &tell)?;
             checks
                 .about()
                 .for_each(|check| context.report.health(check, true));
