@@ -1,9 +1,12 @@
 //! A run that changes the machine: every step announced in the journal first, all of it undone if one fails.
 
-use std::path::{Path, PathBuf};
+mod hand_over;
+
+use std::path::PathBuf;
 
 use bundle_format::Digest;
 
+use self::hand_over::{hand_over, other_installer};
 use crate::action::{Action, Closing, Reached};
 use crate::config;
 use crate::error::{Error, ExitCode, Result};
@@ -377,53 +380,6 @@ fn close(host: &Host, closings: &[Closing]) -> Result<()> {
     closings.iter().try_for_each(|closing| closing.execute(host))
 }
 
-/// The installer that opened the journal, if it is not this one: it alone knows all that it wrote.
-fn other_installer(host: &Host, layout: &Layout, sha256: Option<Digest>) -> Result<Option<PathBuf>> {
-    let Some(sha256) = sha256 else {
-        return Ok(None);
-    };
-    if Digest::of(&payload::own_installer(host)?) == sha256 {
-        return Ok(None);
-    }
-    let path = layout.journal_installer();
-    let found = match host.read_regular(&path) {
-        Ok(bytes) => Digest::of(&bytes),
-        Err(error) => return Err(Error::from(error).with_code(ExitCode::UndoIncomplete)),
-    };
-    if found == sha256 {
-        return Ok(Some(path));
-    }
-    Err(Error::new(
-        ExitCode::UndoIncomplete,
-        format!(
-            "the installer that has to put an unfinished run right was changed\n  expected: `{}` with sha256:{sha256}\n     found: sha256:{found}",
-            path.display()
-        ),
-    )
-    .with_hint("take the run file that was being installed, and run its `recover`"))
-}
-
-/// Has another installer put its own run right.
-fn hand_over(host: &Host, installer: &Path) -> Result<()> {
-    let root = host.root().display().to_string();
-    let boot: &[&str] = if host.is_at_boot() { &["--at-boot"] } else { &[] };
-    let arguments: Vec<&str> = ["recover", "--root", &root].iter().chain(boot).copied().collect();
-    match host.run_visibly(installer, &arguments)? {
-        Some(0) => Ok(()),
-        code => Err(Error::new(
-            ExitCode::UndoIncomplete,
-            format!(
-                "`{}` could not put an unfinished run right\n  expected: exit code 0\n     found: {}",
-                installer.display(),
-                code.map_or_else(
-                    || "ended by a signal".to_owned(),
-                    |code| format!("exit code {code}")
-                )
-            ),
-        )),
-    }
-}
-
 fn busy(holder: Option<u32>) -> Error {
     let found = holder.map_or_else(
         || "another process".to_owned(),
@@ -437,96 +393,4 @@ fn busy(holder: Option<u32>) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn purpose(root: &Path, last: &Path) -> Purpose {
-        let directory = |path: &Path| Action::CreateDirectory {
-            path: path.to_owned(),
-            mode: 0o755,
-            owner: None,
-        };
-        Purpose {
-            verb: "install",
-            release: "r".to_owned(),
-            actions: vec![
-                directory(&root.join("a")),
-                directory(&root.join("a/b")),
-                directory(last),
-            ],
-            closings: vec![Closing::ReplaceFile {
-                path: root.join("done"),
-                mode: 0o644,
-                content: "yes".to_owned(),
-            }],
-        }
-    }
-
-    fn exclusive(host: &Host) -> Exclusive {
-        let layout = Layout::new(host.root(), &"p".parse().expect("a name"));
-        Exclusive::take(host, &layout, &Report::silent(host)).expect("nobody else has it")
-    }
-
-    #[test]
-    fn a_failing_action_takes_everything_back() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let host = Host::new(directory.path());
-        let root = host.root().to_owned();
-        let exclusive = exclusive(&host);
-        let error = exclusive
-            .run(
-                &host,
-                &Report::silent(&host),
-                purpose(&root, &root.join("none/c")),
-                None,
-            )
-            .expect_err("the last directory has no parent");
-        assert_eq!(error.code(), ExitCode::Failed);
-        assert!(error.to_string().contains("the machine is as it was"), "{error}");
-        exclusive.release(&host);
-        assert_eq!(host.list(&root).expect("it is there"), Vec::<PathBuf>::new());
-    }
-
-    #[test]
-    fn after_the_commit_it_goes_forward_only() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let host = Host::new(directory.path());
-        let root = host.root().to_owned();
-        let layout = Layout::new(&root, &"p".parse().expect("a name"));
-        let purpose = purpose(&root, &root.join("c"));
-        host.create_missing(&ancestors_below(&root, &layout.state()), 0o755)
-            .expect("made");
-        // A run that dies right after its commit.
-        let begin = Begin {
-            format_version: 1,
-            verb: "install".to_owned(),
-            release: "r".to_owned(),
-            process: 1,
-            time: 0,
-            installer: String::new(),
-            installer_sha256: None,
-            directories: Vec::new(),
-            actions: purpose.actions,
-            closings: purpose.closings,
-        };
-        let mut journal = Journal::begin(&host, &layout.journal(), begin).expect("it begins");
-        journal.committed(&host).expect("written");
-        drop(journal);
-        exclusive(&host);
-        assert_eq!(
-            std::fs::read_to_string(root.join("done")).ok().as_deref(),
-            Some("yes")
-        );
-        assert!(!layout.journal().exists());
-    }
-
-    #[test]
-    fn a_second_run_is_told_who_has_the_lock() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let host = Host::new(directory.path());
-        let layout = Layout::new(host.root(), &"p".parse().expect("a name"));
-        let _first = exclusive(&host);
-        let error = Exclusive::take(&host, &layout, &Report::silent(&host)).expect_err("it is taken");
-        assert_eq!(error.code(), ExitCode::Busy);
-    }
-}
+mod tests;
