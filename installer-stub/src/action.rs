@@ -154,6 +154,8 @@ pub(crate) enum Action {
     },
     /// Carries an operator's changes over from the release before.
     CarryOver(CarryOver),
+    /// Keeps what was changed in a release that is going to be removed.
+    KeepConfiguration(CarryOver),
     /// Writes the receipt of the release, with the digests of what it has become.
     WriteReceipt {
         /// The receipt that staging wrote.
@@ -249,6 +251,7 @@ impl Action {
             Self::Move { path, to } => files::move_to(host, path, to),
             Self::PutBack { from, to, .. } => files::move_to(host, from, to),
             Self::CarryOver(carry_over) => carry_over.execute(host),
+            Self::KeepConfiguration(carry_over) => carry_over.keep_changed(host),
             Self::WriteReceipt {
                 from,
                 path,
@@ -311,6 +314,7 @@ impl Action {
             }
             Self::PutBack { to, content, .. } => files::remove_if(host, to, content),
             Self::CarryOver(carry_over) => carry_over.undo(host),
+            Self::KeepConfiguration(carry_over) => files::remove_copy(host, &carry_over.release, reached),
             // Only this installer writes there, and the plan has seen that nothing was there.
             Self::WriteReceipt { path, .. } => {
                 host.remove_file(&temporary_beside(path))?;
@@ -340,7 +344,7 @@ impl Action {
             Self::CopyTree { to, .. } | Self::Move { to, .. } | Self::PutBack { to, .. } => Some(to),
             Self::SwitchCurrent { link, .. } => Some(link),
             Self::Seal { release } | Self::GiveToAccount { release, .. } => Some(release),
-            Self::CarryOver(carry_over) => Some(&carry_over.release),
+            Self::CarryOver(carry_over) | Self::KeepConfiguration(carry_over) => Some(&carry_over.release),
             _ => None,
         }
     }

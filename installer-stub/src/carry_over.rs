@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::host::{FileKind, Host, temporary_beside};
 use crate::layout::{Layout, RELEASE_ACTIVATED, RELEASE_BASE, ReleaseLayout, ancestors_below};
-use crate::receipt::{Operation, Receipt};
+use crate::plan::Circumstances;
+use crate::receipt::Operation;
 
 /// What is carried over from where to where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,23 +38,63 @@ struct Carried {
 }
 
 impl CarryOver {
-    /// What goes from the release in use into `release`; nothing at a first install.
+    /// What goes into `release` from the release in use, or from what an uninstalled one left.
     pub(crate) fn into_release(
-        installed: Option<&Receipt>,
+        circumstances: &Circumstances<'_>,
         layout: &Layout,
         release: &ReleaseLayout,
         operation: &Operation,
     ) -> Option<Self> {
-        let before = installed?;
-        let managed = operation.managed.iter().chain(&before.operation.managed);
+        let before = match circumstances.installed {
+            Some(before) => Some((before.release_layout(layout).directory, &before.operation)),
+            None => circumstances
+                .kept
+                .then(|| (layout.kept_configuration(), operation)),
+        };
+        let (from, before) = before?;
+        let managed = operation.managed.iter().chain(&before.managed);
         let managed: BTreeSet<RelPath> = managed.cloned().collect();
         let carry_over = Self {
-            from: before.release_layout(layout).directory,
+            from,
             release: release.directory.clone(),
             managed: Vec::from_iter(managed),
-            mutable: before.operation.mutable.clone(),
+            mutable: before.mutable.clone(),
         };
         (!carry_over.managed.is_empty() || !carry_over.mutable.is_empty()).then_some(carry_over)
+    }
+
+    /// Copies what was changed, with its originals, to where nothing is: for an installation later on.
+    pub(crate) fn keep_changed(&self, host: &Host) -> Result<()> {
+        let temporary = temporary_beside(&self.release);
+        host.remove_tree(&temporary)?;
+        let mut kept = false;
+        for path in self.paths(host)? {
+            let place = path.below(&self.from);
+            let Some(operator) = content(host, &place)? else {
+                continue;
+            };
+            let base = content(host, &base_of(&self.from, &path))?;
+            if base.as_ref() == Some(&operator) {
+                continue;
+            }
+            kept = true;
+            let mode = host.facts(&place)?.map_or(0o600, |facts| facts.mode);
+            let files = [
+                (path.below(&temporary), Some(operator)),
+                (base_of(&temporary, &path), base),
+            ];
+            for (to, content) in files {
+                if let (Some(parent), Some(content)) = (to.parent(), content) {
+                    let above = temporary.parent().unwrap_or(&temporary);
+                    host.create_missing(&ancestors_below(above, parent), 0o700)?;
+                    host.replace(&to, mode, &mut content.as_slice())?;
+                }
+            }
+        }
+        if kept {
+            host.rename(&temporary, &self.release)?;
+        }
+        Ok(())
     }
 
     /// Whether it could be done now; the error names what a person has to decide.

@@ -132,6 +132,9 @@ pub(crate) struct Options {
     /// Leave services stopped
     #[arg(long, global = true)]
     pub no_start: bool,
+    /// Older releases that stay after an installation, to go back to
+    #[arg(long, global = true, value_name = "N", default_value_t = 1)]
+    pub keep: u8,
     /// Answer for a problem that would refuse or warn; may be given several times, and is recorded in the receipt
     #[arg(long, global = true, value_name = "NAME", value_enum)]
     pub allow: Vec<Overridable>,

@@ -80,6 +80,11 @@ impl Layout {
         self.state().join("proven")
     }
 
+    /// Configuration that was changed in a release that was uninstalled, laid out like a release.
+    pub(crate) fn kept_configuration(&self) -> PathBuf {
+        self.state().join("configuration")
+    }
+
     /// Where the data of `release` is kept that a later one may have changed.
     pub(crate) fn snapshots(&self, release: &str) -> PathBuf {
         self.all_snapshots().join(release)

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use bundle_format::index::{self, Index};
 use bundle_format::{Digest, Identity, Name, PublicKey, RelPath};
 
-pub(crate) use removal::{left, removal};
+pub(crate) use removal::{left, leftovers, removal};
 pub(crate) use repair::{Damage, Mend, repair};
 pub(crate) use rollback::rollback;
 pub(crate) use two_steps::{activation, discarding, staging, wanted_to_activate};
@@ -56,6 +56,10 @@ pub(crate) struct Circumstances<'a> {
     pub installed: Option<&'a Receipt>,
     /// Other releases that are there, newest first.
     pub others: &'a [Receipt],
+    /// Whether an uninstalled release left configuration that was changed.
+    pub kept: bool,
+    /// How many releases are kept besides the one in use.
+    pub keep: usize,
     /// Which services of the release in use run.
     pub running: service::Running,
     /// Name of the file that the bundle came from.
@@ -228,9 +232,6 @@ fn service_names(index: &Index) -> Vec<Name> {
     ordered
 }
 
-/// Releases that are kept besides the one in use: one to go back to.
-const KEPT: usize = 1;
-
 /// The site's highest sequence is raised only when a release is committed.
 fn site_file(layout: &Layout, identity: &Identity, circumstances: &Circumstances<'_>) -> Result<Closing> {
     let site = Site::of(identity, circumstances.site);
@@ -243,15 +244,23 @@ fn site_file(layout: &Layout, identity: &Identity, circumstances: &Circumstances
     })
 }
 
-/// Removes releases that nobody goes back to any more.
+/// Removes releases that nobody goes back to any more, and what was left of an uninstalled one.
 fn pruning(layout: &Layout, identity: &Identity, circumstances: &Circumstances<'_>) -> Vec<Closing> {
     let candidates = circumstances.installed.into_iter().chain(circumstances.others);
-    let old = candidates.filter(|other| other.identity != *identity).skip(KEPT);
-    old.flat_map(|old| {
-        let release = old.release_layout(layout).directory;
-        [release, layout.snapshots(&old.release)].map(|path| Closing::Remove { path })
-    })
-    .collect()
+    let old = candidates
+        .filter(|other| other.identity != *identity)
+        .skip(circumstances.keep);
+    let old = old.flat_map(|old| {
+        [
+            old.release_layout(layout).directory,
+            layout.snapshots(&old.release),
+        ]
+    });
+    // What an uninstalled release left is in this one now.
+    let left = circumstances.installed.is_none() && circumstances.kept;
+    old.chain(left.then(|| layout.kept_configuration()))
+        .map(|path| Closing::Remove { path })
+        .collect()
 }
 
 /// The line of a finished run in the history.

@@ -132,6 +132,8 @@ impl Context<'_> {
             site: None,
             installed: current,
             others: &installed.others,
+            kept: host.exists(&layout.kept_configuration())?,
+            keep: self.options.keep.into(),
             running: match current {
                 Some(current) if current.registered && host.is_system() => {
                     service::running(host, &current.services)?

@@ -312,12 +312,13 @@ fn a_support_bundle_tells_everything_but_secrets() {
 #[test]
 fn a_support_bundle_says_what_is_damaged_or_missing() {
     let sandbox = Sandbox::new();
+    let before = sandbox.snapshot();
     let empty = bundle(&sandbox, "empty.txt");
     assert_told(
         &empty,
         &["release    none\n", "==> status\n{", "/journal\nnot there\n"],
     );
-    assert_same(&Sandbox::new().snapshot(), &sandbox.snapshot());
+    assert_same(&before, &sandbox.snapshot());
 
     let run_file = sandbox.run_file("x.run", &with_secrets());
     sandbox.install(&run_file).expect(0);

@@ -141,6 +141,67 @@ fn only_one_release_is_kept_to_go_back_to() {
 }
 
 #[test]
+fn as_many_releases_stay_as_was_asked_for() {
+    let names = |sandbox: &Sandbox| {
+        let releases = fs::read_dir(sandbox.root().join("opt/servoy-cluster/releases")).expect("it is there");
+        releases.count()
+    };
+    for (keep, stay) in [("0", 1), ("2", 3), ("9", 4)] {
+        let sandbox = Sandbox::new();
+        for sequence in 1..=4 {
+            let run_file = sandbox.run_file("x.run", &release(sequence, "a=1", "one"));
+            let mut arguments = sandbox.install_arguments(&run_file).to_vec();
+            arguments.extend(["--keep".to_owned(), keep.to_owned()]);
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            sandbox.run(&arguments).expect(0);
+        }
+        assert_eq!(names(&sandbox), stay, "--keep {keep}");
+        let back = sandbox.run(&["rollback", "--yes"]);
+        back.expect(if stay == 1 { 4 } else { 0 });
+    }
+}
+
+#[test]
+fn changed_configuration_outlives_an_uninstallation_and_is_found_again() {
+    let sandbox = Sandbox::new();
+    install(&sandbox, &release(1, "a=1\\nb=1", "one")).expect(0);
+    fs::write(current(&sandbox, "etc/node.properties"), "a=mine\nb=1").expect("it is ours");
+    fs::write(current(&sandbox, "server/logs/by-service"), "words").expect("it is ours");
+    sandbox
+        .run(&["uninstall", "--yes"])
+        .expect(0)
+        .says("keep what was changed in the configuration");
+    assert!(!sandbox.root().join("opt/servoy-cluster").exists());
+    let kept = state(&sandbox, "configuration");
+    assert_eq!(read(kept.join("etc/node.properties")), "a=mine\nb=1");
+    assert!(!kept.join("etc/motd").exists(), "nobody changed it");
+
+    install(&sandbox, &release(2, "a=1\\nb=2", "two")).expect(0);
+    assert_eq!(read(current(&sandbox, "etc/node.properties")), "a=mine\nb=2");
+    assert_eq!(read(current(&sandbox, "etc/motd")), "two");
+    assert_eq!(read(current(&sandbox, "server/logs/by-service")), "words");
+    assert!(!kept.exists());
+    sandbox.run(&["verify", "--installed"]).expect(0);
+    // What is left can be removed later as well.
+    sandbox.run(&["uninstall", "--yes"]).expect(0);
+    sandbox
+        .run(&["uninstall", "--yes"])
+        .expect(0)
+        .says("nothing is installed");
+    assert!(kept.exists());
+    sandbox
+        .run(&["uninstall", "--purge", "--yes"])
+        .expect(0)
+        .says("removed what an earlier release had left");
+    assert!(!sandbox.root().join("var/lib/servoy-cluster").exists());
+    assert!(!sandbox.root().join("var/log/servoy-cluster").exists());
+    sandbox
+        .run(&["uninstall", "--purge", "--yes"])
+        .expect(0)
+        .says("nothing is installed");
+}
+
+#[test]
 fn data_that_the_old_release_cannot_read_forbids_going_back() {
     let sandbox = Sandbox::new();
     let one_way = |sequence| {

@@ -45,6 +45,12 @@ impl Action {
             Self::Move { path, to } => format!("move {} to {}", show(path), show(to)),
             Self::PutBack { to, .. } => format!("put back {}", show(to)),
             Self::CarryOver(_) => "carry over what was changed in the release before".to_owned(),
+            Self::KeepConfiguration(kept) => {
+                format!(
+                    "keep what was changed in the configuration in {}",
+                    show(&kept.release)
+                )
+            }
             Self::WriteReceipt { path, .. } => format!("write receipt {}", show(path)),
             Self::ReloadUnits => "have the service manager read its units again".to_owned(),
             Self::SwitchCurrent { link, target, .. } => format!("switch {} to `{target}`", show(link)),
@@ -96,6 +102,7 @@ impl Action {
             Self::Move { .. } => "it can be put back until everything else is done",
             Self::SetMode { .. } | Self::PutBack { .. } => "the receipt says so",
             Self::CarryOver(_) => "an operator's changes survive an upgrade",
+            Self::KeepConfiguration(_) => "the next installation finds it again; `--purge` leaves it out",
             Self::WriteReceipt { .. } => {
                 "what was installed can be checked and removed later, without the bundle"
             }

@@ -13,8 +13,7 @@ use crate::receipt::{Operation, Receipt};
 /// Adds what it takes; the receipt gets what is known only now.
 pub(super) fn activate(steps: &mut Steps<'_>, layout: &Layout, receipt: &mut Receipt) {
     let release = receipt.release_layout(layout);
-    let before = steps.circumstances.installed;
-    let carry_over = CarryOver::into_release(before, layout, &release, &receipt.operation);
+    let carry_over = CarryOver::into_release(steps.circumstances, layout, &release, &receipt.operation);
     place(steps, layout, receipt, &release, carry_over.clone());
     stop(steps, layout);
     data(steps, layout, &receipt.operation);

@@ -7,6 +7,7 @@ use super::Circumstances;
 use super::history;
 use super::steps::Steps;
 use crate::action::{Action, Closing};
+use crate::carry_over::CarryOver;
 use crate::error::Result;
 use crate::host::Host;
 use crate::layout::{Layout, ancestors_below};
@@ -32,6 +33,9 @@ pub(crate) fn removal(
         steps.actions.push(Action::UnregisterServices {
             services: last.services.clone(),
         });
+    }
+    if !purge {
+        keep_configuration(&mut steps, layout, last);
     }
     let mut last_path: Option<PathBuf> = None;
     for path in paths(layout, &receipts, purge) {
@@ -78,6 +82,26 @@ pub(crate) fn removal(
     Ok((steps.actions, closings))
 }
 
+/// Works out what it takes to remove what earlier removals left: data, logs, changed configuration and the history.
+pub(crate) fn leftovers(
+    host: &Host,
+    layout: &Layout,
+    circumstances: &Circumstances<'_>,
+) -> Result<(Vec<Action>, Vec<Closing>)> {
+    let mut steps = Steps::new(circumstances);
+    let own = [layout.journal(), layout.journal_installer()];
+    for path in host.list(&layout.state())? {
+        if !own.contains(&path) {
+            steps.set_aside(path);
+        }
+    }
+    if host.exists(&layout.log())? {
+        steps.set_aside(layout.log());
+    }
+    let closings = steps.cleaning();
+    Ok((steps.actions, closings))
+}
+
 /// Last of all goes what has a run that was cut short put right when the machine starts.
 fn recover_unit(layout: &Layout, circumstances: &Circumstances<'_>, closings: &mut Vec<Closing>) {
     let service = layout.recover_service();
@@ -90,6 +114,23 @@ fn recover_unit(layout: &Layout, circumstances: &Circumstances<'_>, closings: &m
     if circumstances.system {
         closings.push(Closing::ReloadServices);
     }
+}
+
+/// What was changed in the configuration stays, as data does.
+fn keep_configuration(steps: &mut Steps<'_>, layout: &Layout, receipt: &Receipt) {
+    let operation = &receipt.operation;
+    if operation.managed.is_empty() && operation.mutable.is_empty() {
+        return;
+    }
+    if steps.circumstances.kept {
+        steps.set_aside(layout.kept_configuration());
+    }
+    steps.actions.push(Action::KeepConfiguration(CarryOver {
+        from: receipt.release_layout(layout).directory,
+        release: layout.kept_configuration(),
+        managed: operation.managed.clone(),
+        mutable: operation.mutable.clone(),
+    }));
 }
 
 fn paths(layout: &Layout, receipts: &[&Receipt], purge: bool) -> BTreeSet<PathBuf> {
@@ -111,6 +152,7 @@ fn paths(layout: &Layout, receipts: &[&Receipt], purge: bool) -> BTreeSet<PathBu
     paths.insert(layout.proven());
     paths.remove(&layout.unit(&layout.recover_service()));
     if purge {
+        paths.insert(layout.kept_configuration());
         paths.insert(layout.log());
         paths.insert(layout.all_snapshots());
     }

@@ -53,6 +53,8 @@ fn planned(root: &str, recipe: &str, existing: &[&str]) -> Plan {
         installed: None,
         others: &[],
         running: service::Running::default(),
+        kept: false,
+        keep: 1,
         bundle: None,
         overrides: Vec::new(),
         now: 0,

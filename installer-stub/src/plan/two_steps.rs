@@ -25,7 +25,7 @@ pub(crate) fn staging(subject: Subject<'_>, circumstances: &Circumstances<'_>) -
     clear_the_way(&mut steps, subject);
     steps.recover_unit(layout);
     stage(&mut steps, subject, &values)?;
-    let carry_over = CarryOver::into_release(circumstances.installed, layout, release, &receipt.operation);
+    let carry_over = CarryOver::into_release(circumstances, layout, release, &receipt.operation);
     // The account is made when the release is activated; without it Java is tried as root.
     let java_home = receipt.operation.java_home.as_ref();
     let user = receipt.operation.user.as_ref();

@@ -29,11 +29,10 @@ fn uninstall(
         stage::discard_staged(context, layout, exclusive, &staged)?;
     }
     let Some(last) = installed.newest() else {
-        report.outcome(
-            "nothing is installed",
-            &serde_json::json!({"event": "nothing-installed"}),
-        )?;
-        return Ok(ExitCode::Done);
+        return match purge {
+            true => remove_leftovers(context, layout, exclusive),
+            false => nothing(context),
+        };
     };
     let release = last.release.clone();
     let receipts = installed.current.iter().chain(&installed.others);
@@ -64,6 +63,39 @@ fn uninstall(
     report.outcome(
         &format!("uninstalled {release}; keys and the site's sequence stay"),
         &serde_json::json!({"event": "uninstalled", "release": release, "left": left}),
+    )?;
+    Ok(ExitCode::Done)
+}
+
+fn nothing(context: Context<'_>) -> Result<ExitCode> {
+    context.report.outcome(
+        "nothing is installed",
+        &serde_json::json!({"event": "nothing-installed"}),
+    )?;
+    Ok(ExitCode::Done)
+}
+
+/// What an uninstallation without `--purge` has left.
+fn remove_leftovers(context: Context<'_>, layout: &Layout, exclusive: &mut Exclusive) -> Result<ExitCode> {
+    let installed = receipt::Installed::default();
+    let circumstances = context.circumstances(layout, &installed, &[])?;
+    let (actions, closings) = plan::leftovers(context.host, layout, &circumstances)?;
+    if actions.is_empty() {
+        return nothing(context);
+    }
+    context.show(&actions);
+    context.confirm("remove what an earlier release left, data and logs included?")?;
+    exclusive.gives_back(std::iter::empty());
+    let purpose = Purpose {
+        verb: "uninstall",
+        release: layout.product().to_string(),
+        actions,
+        closings,
+    };
+    exclusive.run(context.host, context.report, purpose, None)?;
+    context.report.outcome(
+        "removed what an earlier release had left; keys and the site's sequence stay",
+        &serde_json::json!({"event": "uninstalled", "release": null, "left": []}),
     )?;
     Ok(ExitCode::Done)
 }
