@@ -124,7 +124,7 @@ pub(crate) enum Action {
     StopServices {
         /// In the order in which they start.
         services: Vec<Name>,
-        /// How to tell that they are well once they were started again.
+        /// How to tell that they are well once they were started again; without, nobody waits for them.
         checks: Option<Checks>,
         /// What lets them start although the journal is open.
         flag: PathBuf,
@@ -385,13 +385,16 @@ fn give(host: &Host, release: &std::path::Path, paths: &[RelPath], owner: &str) 
 /// Starts services and waits until they are well; at boot they start after us, so there is nothing to wait for.
 fn start(host: &Host, services: &[Name], checks: Option<&Checks>, flag: &std::path::Path) -> Result<()> {
     host.replace(flag, 0o644, &mut &b""[..])?;
-    let before = Start::now(host, checks);
+    let Some(checks) = checks else {
+        // They were not all up before either.
+        return service::start_without_waiting(host, services);
+    };
+    let before = Start::now(host, Some(checks));
     service::start(host, services)?;
     if host.is_at_boot() {
         return Ok(());
     }
-    let tell = |text: &str| host.tell(&format!("  {text}\n"));
-    checks.map_or(Ok(()), |checks| checks.wait(host, &before, &tell))
+    checks.wait(host, &before, &|text| host.tell(&format!("  {text}\n")))
 }
 
 fn write_receipt(

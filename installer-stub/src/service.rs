@@ -164,7 +164,7 @@ pub(crate) fn disable(host: &Host, services: &[Name]) -> Result<()> {
 pub(crate) fn start(host: &Host, services: &[Name]) -> Result<()> {
     if host.is_at_boot() {
         // They come after us in the machine's own start, so waiting for them would never end.
-        return each(host, &["start", "--no-block"], services.iter(), STEADFAST);
+        return start_without_waiting(host, services);
     }
     // A unit that failed too often in a row would be refused.
     for service in services {
@@ -176,6 +176,11 @@ pub(crate) fn start(host: &Host, services: &[Name]) -> Result<()> {
         services.iter(),
         Patience::UntilInterrupted(LIMIT),
     )
+}
+
+/// Asks systemd to start `services`, whatever becomes of it.
+pub(crate) fn start_without_waiting(host: &Host, services: &[Name]) -> Result<()> {
+    each(host, &["start", "--no-block"], services.iter(), STEADFAST)
 }
 
 /// Stops `services`, last first.
