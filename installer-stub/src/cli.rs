@@ -18,8 +18,16 @@ use crate::preflight::Overridable;
   sudo servoy-cluster install /media/stick/x.run read a newer run file without starting it
   servoy-cluster status                          what is installed, and whether it is well
 
-Exit codes: 0 done, 1 failed and the machine is as it was, 2 usage, 3 bundle rejected, 4 preflight refused,
-5 undo incomplete, 6 drift or ill health, 7 busy, 130 interrupted and the machine is as it was"
+More verbs, each with its own --help:
+  stage, activate       an installation in two steps: the switch comes later, without the run file
+  plan, verify          what would be done, and whether a run file or what is installed is intact
+  repair, recover       put back what is missing or changed; put right what a run that was cut short has left
+  history               what was done on this machine: when, by whom, from which run file
+  list, extract         the files of a run file
+  support-bundle        all that support needs to know in one text file, without secrets
+
+Exit codes: 0 done, 1 failed and the machine is as it was, 2 usage, 3 bundle rejected, 4 refused, nothing touched,
+5 undo incomplete, 6 drift or ill health, 7 busy or a staged release waits, 130 interrupted and the machine is as it was"
 )]
 pub(crate) struct Cli {
     /// What to do; without one, a run file installs itself.
@@ -37,17 +45,20 @@ pub(crate) enum Verb {
     Install(Source),
     /// Show what is installed and whether it is well
     Status,
+    /// Start the services, and wait until they are well
+    Start,
+    /// Stop the services
+    Stop,
+    /// Go back to the release that was in use before
+    Rollback,
     /// Remove what was installed; keys and the site's sequence stay
     Uninstall {
         /// Also remove data and logs
         #[arg(long)]
         purge: bool,
     },
-    /// Start the services, and wait until they are well
-    Start,
-    /// Stop the services
-    Stop,
     /// Do everything but the switch, while the release in use keeps serving
+    #[command(hide = true)]
     Stage {
         #[command(flatten)]
         source: Source,
@@ -56,18 +67,10 @@ pub(crate) enum Verb {
         discard: bool,
     },
     /// Switch to the staged release, without its run file
+    #[command(hide = true)]
     Activate,
-    /// Put back what is missing or was changed; files that services change stay
-    Repair(Source),
-    /// Go back to the release that was in use before
-    Rollback,
-    /// Put right what a run that was cut short has left; every other verb does so first
-    Recover {
-        /// The machine is starting: its services come later
-        #[arg(long, hide = true)]
-        at_boot: bool,
-    },
     /// Show what `install` would do, touching nothing
+    #[command(hide = true)]
     Plan {
         #[command(flatten)]
         source: Source,
@@ -76,6 +79,7 @@ pub(crate) enum Verb {
         explain: bool,
     },
     /// Check signature, stub and every byte of a run file
+    #[command(hide = true)]
     Verify {
         #[command(flatten)]
         source: Source,
@@ -83,9 +87,24 @@ pub(crate) enum Verb {
         #[arg(long, conflicts_with = "file")]
         installed: bool,
     },
+    /// Put back what is missing or was changed; files that services change stay
+    #[command(hide = true)]
+    Repair(Source),
+    /// Put right what a run that was cut short has left; every other verb does so first
+    #[command(hide = true)]
+    Recover {
+        /// The machine is starting: its services come later
+        #[arg(long, hide = true)]
+        at_boot: bool,
+    },
+    /// Show what was done on this machine: when, by whom, from which run file
+    #[command(hide = true)]
+    History,
     /// List the files of a bundle
+    #[command(hide = true)]
     List(Source),
     /// Unpack the files of a bundle into a directory, without installing them
+    #[command(hide = true)]
     Extract {
         #[command(flatten)]
         source: Source,
@@ -93,9 +112,8 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
-    /// Show what was done on this machine: when, by whom, from which run file
-    History,
     /// Write all that support needs to know into one text file, without secrets
+    #[command(hide = true)]
     SupportBundle {
         /// The file, which must not exist; by default one with a telling name in this directory
         #[arg(long, value_name = "FILE")]

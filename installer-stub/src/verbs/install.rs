@@ -65,7 +65,7 @@ fn install(context: Context<'_>, bundle: &Bundle, exclusive: &Exclusive) -> Resu
     preflight::judge(&prepared.problems)?;
     let plan = prepared.plan()?;
     if !context.options.yes {
-        host.tell(&table(bundle, prepared.member, &plan, false));
+        host.tell(&table(bundle, prepared.member, &plan));
     }
     context.confirm("install?")?;
     bundle.verify_stub()?;

@@ -23,14 +23,17 @@ pub(super) fn run(context: Context<'_>, source: &Source, explain: bool) -> Resul
     let bundle = payload::open(context.host, source, context.options)?;
     let prepared = Prepared::new(context, &bundle, &[])?;
     let plan = prepared.plan()?;
-    let mut text = table(&bundle, prepared.member, &plan, explain);
+    let same = prepared.is_installed();
+    let mut text = heading(&bundle, prepared.member, &plan);
+    if !same {
+        text.push_str(&steps(&plan, explain));
+    }
     if let Some(unfinished) = journal::read(context.host, &prepared.layout.journal())? {
         text.push_str(&format!(
             "first, an earlier `{}` of {} that did not finish would be put right\n",
             unfinished.begin.verb, unfinished.begin.release
         ));
     }
-    let same = prepared.is_installed();
     if same {
         text.push_str("this release is installed already: nothing would be done\n");
     }
@@ -200,7 +203,12 @@ fn refuse_incomplete(host: &Host, layout: &Layout, installed: &Installed) -> Res
 }
 
 /// A plan, for people.
-pub(super) fn table(bundle: &Bundle, member: Option<&index::Host>, plan: &Plan, explain: bool) -> String {
+pub(super) fn table(bundle: &Bundle, member: Option<&index::Host>, plan: &Plan) -> String {
+    heading(bundle, member, plan) + &steps(plan, false)
+}
+
+/// What the plan is about.
+fn heading(bundle: &Bundle, member: Option<&index::Host>, plan: &Plan) -> String {
     let description = bundle.description();
     let mut text = String::new();
     let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<10} {value}\n"));
@@ -227,7 +235,11 @@ pub(super) fn table(bundle: &Bundle, member: Option<&index::Host>, plan: &Plan, 
     for key in bundle.signers() {
         line("signed by", &format!("key {}", key.fingerprint()));
     }
-    text.push_str("\nwhat is going to be done:\n");
+    text
+}
+
+fn steps(plan: &Plan, explain: bool) -> String {
+    let mut text = "\nwhat is going to be done:\n".to_owned();
     for action in plan.actions.iter().filter(|action| !action.is_detail()) {
         text.push_str(&format!("  {}\n", action.describe()));
         if explain {

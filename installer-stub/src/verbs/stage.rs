@@ -37,7 +37,7 @@ fn stage(context: Context<'_>, bundle: &Bundle, exclusive: &Exclusive) -> Result
     preflight::judge(&prepared.problems)?;
     let plan = prepared.plan_staging()?;
     if !context.options.yes {
-        host.tell(&table(bundle, prepared.member, &plan, false));
+        host.tell(&table(bundle, prepared.member, &plan));
     }
     context.confirm("stage?")?;
     bundle.verify_stub()?;
