@@ -7,7 +7,7 @@ pub(crate) mod account;
 mod closing;
 mod describe;
 mod files;
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests;
 
 use std::path::PathBuf;
