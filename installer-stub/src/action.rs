@@ -291,6 +291,8 @@ impl Action {
                 host.remove_file(&temporary_beside(path))?;
                 if host.exists(aside)? {
                     host.rename(aside, path)?;
+                    // Of two names of one file, neither has gone.
+                    host.remove_file(aside)?;
                 }
                 Ok(())
             }
