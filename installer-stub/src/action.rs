@@ -273,10 +273,7 @@ impl Action {
     /// Takes it back, however far it got. Doing so twice does no harm.
     pub(crate) fn undo(&self, host: &Host, reached: Reached) -> Result<()> {
         match self {
-            Self::CreateDirectory { path, .. } => {
-                host.remove_empty(std::slice::from_ref(path));
-                Ok(())
-            }
+            Self::CreateDirectory { path, .. } => Ok(host.remove_directory_if_empty(path)?),
             Self::CreateRelease { path } => files::remove_release(host, path),
             // All inside the release directory, which goes as a whole.
             Self::Unpack { .. } | Self::Configure { .. } | Self::RunTool(_) | Self::Seal { .. } => Ok(()),

@@ -68,3 +68,17 @@ fn create_directory_twice() {
     machine.undo(&action, Reached::Failed);
     assert_same(&before, &machine.state());
 }
+
+#[test]
+fn create_directory_whose_undo_fails() {
+    alone(|| {
+        let machine = Machine::new();
+        is_undone_later(&machine, &[&create(&machine, None)], None, &Obstacle::READ_ONLY);
+        let busy = Obstacle {
+            put: r#"mount -t tmpfs busy "$1/d""#,
+            remove: r#"umount "$1/d""#,
+            says: "busy",
+        };
+        is_undone_later(&machine, &[&create(&machine, None)], None, &busy);
+    });
+}
