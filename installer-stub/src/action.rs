@@ -274,7 +274,7 @@ impl Action {
     pub(crate) fn undo(&self, host: &Host, reached: Reached) -> Result<()> {
         match self {
             Self::CreateDirectory { path, .. } => Ok(host.remove_directory_if_empty(path)?),
-            Self::CreateRelease { path } => files::remove_release(host, path),
+            Self::CreateRelease { path } => files::remove_release(host, path, reached),
             // All inside the release directory, which goes as a whole.
             Self::Unpack { .. } | Self::Configure { .. } | Self::RunTool(_) | Self::Seal { .. } => Ok(()),
             Self::Gate { .. } => Ok(()),

@@ -76,6 +76,18 @@ fn create_release_then_undo() {
 }
 
 #[test]
+fn create_release_that_exists() {
+    let delivery = Delivery::new();
+    delivery.put("theirs", "");
+    is_refused(&delivery.machine, &delivery.create(), "File exists");
+    // Of a run that died there nobody knows, so a person has to look.
+    let undone = delivery.create().undo(&delivery.machine.host, Reached::Unknown);
+    let said = undone.expect_err("it is not ours").for_people();
+    assert!(said.contains("it has no mark"), "{said}");
+    assert!(delivery.at("theirs").exists());
+}
+
+#[test]
 fn create_release_twice() {
     let delivery = Delivery::new();
     let before = delivery.machine.state();
@@ -101,6 +113,16 @@ fn create_release_whose_undo_fails() {
             says: "busy",
         };
         is_undone_later(&delivery.machine, &[&create], None, &busy);
+    });
+}
+
+/// Before anything of the release can be made: the file system may have turned read-only just then.
+#[test]
+fn create_release_on_a_read_only_file_system() {
+    alone(|| {
+        let delivery = Delivery::new();
+        shell(&delivery.machine, Obstacle::READ_ONLY.put);
+        is_refused(&delivery.machine, &delivery.create(), "Read-only file system");
     });
 }
 
