@@ -310,11 +310,7 @@ impl Action {
             }
             Self::PutBack { to, content, .. } => files::remove_if(host, to, content),
             Self::CarryOver(carry_over) => carry_over.undo(host),
-            // Only this installer writes there, and the plan has seen that nothing was there.
-            Self::WriteReceipt { path, .. } => {
-                host.remove_file(&temporary_beside(path))?;
-                Ok(host.remove_file(path)?)
-            }
+            Self::WriteReceipt { path, receipt, .. } => remove_receipt(host, path, receipt, reached),
             Self::ReloadUnits => service::reload(host),
             Self::SwitchCurrent {
                 link,
@@ -406,4 +402,22 @@ fn write_receipt(
         ..header.clone()
     };
     Ok(host.write_new(path, 0o644, &mut complete.to_json()?.as_slice())?)
+}
+
+/// Only this installer writes there, and the plan has seen that nothing was there. But if something was all the same,
+/// writing has failed for it.
+fn remove_receipt(host: &Host, path: &std::path::Path, header: &Receipt, reached: Reached) -> Result<()> {
+    host.remove_file(&temporary_beside(path))?;
+    let is_ours = |found: Receipt| {
+        let release_entries = header.release_entries.clone();
+        *header
+            == Receipt {
+                release_entries,
+                ..found
+            }
+    };
+    if reached == Reached::Failed && !receipt::read(host, path).is_ok_and(is_ours) {
+        return Ok(());
+    }
+    Ok(host.remove_file(path)?)
 }

@@ -75,6 +75,15 @@ fn write_receipt_then_undo() {
 }
 
 #[test]
+fn write_receipt_that_exists() {
+    for there in [json(&header(1)), "damaged".to_owned()] {
+        let machine = with_release();
+        machine.put("receipts/r.json", &there);
+        is_refused(&machine, &write(&machine), "File exists");
+    }
+}
+
+#[test]
 fn write_receipt_twice() {
     let machine = with_release();
     let before = machine.state();
