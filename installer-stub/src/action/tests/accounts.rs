@@ -65,6 +65,16 @@ fn create_account_that_exists() {
     });
 }
 
+/// What fails after it was made takes it away again, since nobody else will.
+#[test]
+fn create_account_that_cannot_have_its_data() {
+    alone(|| {
+        let machine = with_data();
+        shell(&machine, Obstacle::READ_ONLY.put);
+        is_refused(&machine, &create(&machine), "Read-only file system");
+    });
+}
+
 #[test]
 fn create_account_twice() {
     alone(|| {
