@@ -6,11 +6,12 @@
 //! - `x_twice`: a run that was cut short may have done it before;
 //! - `x_whose_undo_fails`: in a whole run, everything else is undone, a person is told, and `recover` does the rest.
 //!
-//! A closing has `closing_x`, `closing_x_twice` and `closing_x_in_the_way`.
+//! A closing has `closing_x`, `closing_x_twice` and `closing_x_in_the_way`. [`matrix`] holds the list against the tests.
 
 mod accounts;
 mod alone;
 mod carry_over;
+mod closings;
 mod delivery;
 mod directories;
 mod files;
