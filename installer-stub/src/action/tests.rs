@@ -17,6 +17,7 @@ mod directories;
 mod files;
 mod gate;
 mod links;
+mod matrix;
 mod receipt;
 mod release;
 mod services;
