@@ -7,7 +7,7 @@ pub(crate) mod account;
 mod closing;
 mod describe;
 mod files;
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests;
 
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use bundle_format::{Name, RelPath};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use closing::Closing;
-pub(crate) use files::FileContent;
+pub(crate) use files::{FileContent, move_to};
 
 use crate::carry_over::CarryOver;
 use crate::config::ToolRun;
@@ -276,11 +276,8 @@ impl Action {
     /// Takes it back, however far it got. Doing so twice does no harm.
     pub(crate) fn undo(&self, host: &Host, reached: Reached) -> Result<()> {
         match self {
-            Self::CreateDirectory { path, .. } => {
-                host.remove_empty(std::slice::from_ref(path));
-                Ok(())
-            }
-            Self::CreateRelease { path } => files::remove_release(host, path),
+            Self::CreateDirectory { path, .. } => Ok(host.remove_directory_if_empty(path)?),
+            Self::CreateRelease { path } => files::remove_release(host, path, reached),
             // All inside the release directory, which goes as a whole.
             Self::Unpack { .. } | Self::Configure { .. } | Self::RunTool(_) | Self::Seal { .. } => Ok(()),
             Self::Gate { .. } => Ok(()),
@@ -294,6 +291,8 @@ impl Action {
                 host.remove_file(&temporary_beside(path))?;
                 if host.exists(aside)? {
                     host.rename(aside, path)?;
+                    // Of two names of one file, neither has gone.
+                    host.remove_file(aside)?;
                 }
                 Ok(())
             }
@@ -315,11 +314,7 @@ impl Action {
             Self::PutBack { to, content, .. } => files::remove_if(host, to, content),
             Self::CarryOver(carry_over) => carry_over.undo(host),
             Self::KeepConfiguration(carry_over) => files::remove_copy(host, &carry_over.release, reached),
-            // Only this installer writes there, and the plan has seen that nothing was there.
-            Self::WriteReceipt { path, .. } => {
-                host.remove_file(&temporary_beside(path))?;
-                Ok(host.remove_file(path)?)
-            }
+            Self::WriteReceipt { path, receipt, .. } => remove_receipt(host, path, receipt, reached),
             Self::ReloadUnits => service::reload(host),
             Self::SwitchCurrent {
                 link,
@@ -414,4 +409,22 @@ fn write_receipt(
         ..header.clone()
     };
     Ok(host.write_new(path, 0o644, &mut complete.to_json()?.as_slice())?)
+}
+
+/// Only this installer writes there, and the plan has seen that nothing was there. But if something was all the same,
+/// writing has failed for it.
+fn remove_receipt(host: &Host, path: &std::path::Path, header: &Receipt, reached: Reached) -> Result<()> {
+    host.remove_file(&temporary_beside(path))?;
+    let is_ours = |found: Receipt| {
+        let release_entries = header.release_entries.clone();
+        *header
+            == Receipt {
+                release_entries,
+                ..found
+            }
+    };
+    if reached == Reached::Failed && !receipt::read(host, path).is_ok_and(is_ours) {
+        return Ok(());
+    }
+    Ok(host.remove_file(path)?)
 }

@@ -11,6 +11,7 @@ use bundle_format::RelPath;
 use bundle_format::merge::{Conflict, Format, Prefer, merge};
 use serde::{Deserialize, Serialize};
 
+use crate::action::move_to;
 use crate::error::{Error, Result};
 use crate::host::{FileKind, Host, temporary_beside};
 use crate::layout::{Layout, RELEASE_ACTIVATED, RELEASE_BASE, ReleaseLayout, ancestors_below};
@@ -92,7 +93,7 @@ impl CarryOver {
             }
         }
         if kept {
-            host.rename(&temporary, &self.release)?;
+            move_to(host, &temporary, &self.release)?;
         }
         Ok(())
     }

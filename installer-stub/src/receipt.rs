@@ -319,30 +319,35 @@ pub(crate) fn entry(host: &Host, place: &Path, path: RelPath, facts: Facts) -> R
 mod tests {
     use super::*;
 
-    const FIXTURE: &str = r#"{"format_version":1,"identity":{"site":"s","sequence":3,"role":"tree",
-        "index_sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-        "product":"p","prefix":"/opt/p","release":"s-3-ba7816bf8f01","profile":"f","profile_version":"1",
-        "host":null,"installed_at":1,"installer":"9.0.0","operator":"anna","signers":[],
-        "release_entries":[{"path":"a","mode":420,"content":{"file":{"size":3,
-        "sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}}},
-        {"path":"l","mode":511,"content":{"symlink":{"target":"a"}}},
-        {"path":"d","mode":493,"content":"directory"}],
-        "files":[],"directories":["/opt/p"],"data":[],"account":null,"services":[],"registered":false,
-        "mood":"sunny"}"#;
+    /// What installers have written, from the first one on: none of it is ever changed, more is added.
+    const WRITTEN: [&str; 3] = [
+        include_str!("../../tests/data/receipt-v1/oldest.json"),
+        include_str!("../../tests/data/receipt-v1/first-install.json"),
+        include_str!("../../tests/data/receipt-v1/upgrade.json"),
+    ];
 
     #[test]
-    fn a_committed_receipt_still_parses_and_keeps_what_it_does_not_know() {
-        let receipt: Receipt = serde_json::from_str(FIXTURE).expect("it is well-formed");
-        let written = String::from_utf8(receipt.to_json().expect("it can be written")).expect("text");
-        assert!(written.contains(r#""mood":"sunny""#), "{written}");
-        assert_eq!(serde_json::from_str::<Receipt>(&written).ok(), Some(receipt));
+    fn what_was_ever_written_still_parses_and_keeps_what_it_does_not_know() {
+        for text in WRITTEN {
+            let mut json: serde_json::Value = serde_json::from_str(text).expect("it is well-formed");
+            json["mood"] = "sunny".into();
+            let receipt = Receipt::from_json(&json.to_string()).expect("it parses");
+            let written = receipt.to_json().expect("it can be written");
+            let again: serde_json::Value = serde_json::from_slice(&written).expect("it is well-formed");
+            for (name, value) in json.as_object().expect("it is an object") {
+                assert_eq!(again.get(name), Some(value), "{name}");
+            }
+            let written = String::from_utf8(written).expect("text");
+            assert_eq!(Receipt::from_json(&written).ok(), Some(receipt));
+        }
     }
 
     #[test]
     fn a_newer_layout_is_not_guessed_at() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("r.json");
-        let newer = FIXTURE.replace(r#""format_version":1"#, r#""format_version":2"#);
+        let [oldest, ..] = WRITTEN;
+        let newer = oldest.replace(r#""format_version":1"#, r#""format_version":2"#);
         std::fs::write(&path, newer).expect("it is written");
         let error = read(&Host::new(directory.path()), &path).expect_err("version 2 is not known");
         assert!(error.to_string().contains("format version 2"), "{error}");

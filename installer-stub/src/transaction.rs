@@ -2,7 +2,7 @@
 
 mod hand_over;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bundle_format::Digest;
 
@@ -12,7 +12,7 @@ use crate::config;
 use crate::error::{Error, ExitCode, Result};
 use crate::health::Checks;
 use crate::host::{DirectoryLock, FileSystems, Host, temporary_beside};
-use crate::journal::{self, Begin, Journal, State};
+use crate::journal::{self, Begin, Journal, State, Unfinished};
 use crate::layout::{Layout, ancestors_below};
 use crate::payload;
 use crate::report::Report;
@@ -137,11 +137,24 @@ impl Exclusive {
             }
             return Ok(false);
         };
+        // Whatever keeps it from being put right, the machine is not as it was.
+        self.put_right(host, report, &path, unfinished)
+            .map_err(|error| error.with_code(ExitCode::UndoIncomplete))?;
+        Ok(true)
+    }
+
+    fn put_right(
+        &mut self,
+        host: &Host,
+        report: &Report<'_>,
+        path: &Path,
+        unfinished: Unfinished,
+    ) -> Result<()> {
         let Begin { verb, release, .. } = &unfinished.begin;
         host.turn_deaf();
         // Before anything is touched: they may still be writing.
         host.stop_units(&config::unit(release))?;
-        let mut journal = Journal::resume(host, &path)?;
+        let mut journal = Journal::resume(host, path)?;
         let systems =
             host.open_file_systems(&self.places(&unfinished.begin.actions, &unfinished.begin.closings))?;
         match unfinished.state {
@@ -149,7 +162,11 @@ impl Exclusive {
                 report.step(&format!(
                     "finishing an earlier `{verb}` of {release} that was cut short"
                 ));
-                close(host, &unfinished.begin.closings)?;
+                close(host, &unfinished.begin.closings).map_err(|error| {
+                    error
+                        .within("an earlier run could not be finished")
+                        .with_hint("put right what is named above, then run `recover` to finish it")
+                })?;
             }
             State::Open(begun) => {
                 report.step(&format!(
@@ -173,7 +190,7 @@ impl Exclusive {
         self.end(host, journal, &systems)?;
         // What that run made is gone or finished: a directory of logs that is there now stays.
         report.committed();
-        Ok(true)
+        Ok(())
     }
 
     /// Carries `purpose` out, whole or not at all.

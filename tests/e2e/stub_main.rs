@@ -10,6 +10,7 @@ mod stub_install;
 mod stub_observe;
 mod stub_preflight;
 mod stub_prompt;
+mod stub_receipts;
 mod stub_recipe;
 mod stub_refuse;
 mod stub_repair;

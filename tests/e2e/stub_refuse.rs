@@ -210,6 +210,69 @@ fn command_lines_that_make_no_sense_end_in_two() {
         .says("--yes");
 }
 
+/// On the machine itself, where it would touch accounts and services. Needs root, to become somebody else.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_is_not_root_is_refused_before_anything_is_touched() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let run_file = sandbox.run_file("x.run", &small());
+    // Others may look, and run it, but not write.
+    let readable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(sandbox.path(""), readable).expect("it is ours");
+    let touched = || -> Vec<_> {
+        ["/etc", "/opt", "/usr/local", "/run", "/var/lib", "/var/log"]
+            .iter()
+            .map(|parent| {
+                test_support::snapshot(
+                    &Path::new(parent).join("servoy-cluster"),
+                    test_support::Times::All,
+                )
+            })
+            .collect()
+    };
+    let (before, around) = (
+        touched(),
+        test_support::snapshot(&sandbox.path(""), test_support::Times::All),
+    );
+    let arguments = sandbox.install_arguments(&run_file);
+    let install: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let [_, file, _, option, key] = &install[..] else {
+        panic!("{install:?}")
+    };
+    for verb in [
+        &install[..],
+        &["stage", file, "--yes", option, key],
+        &["plan", file, option, key],
+        &["activate", "--yes"],
+        &["rollback", "--yes"],
+        &["repair", "--yes"],
+        &["start"],
+        &["stop"],
+        &["recover"],
+        &["uninstall", "--yes"],
+        &["uninstall", "--yes", "--purge"],
+    ] {
+        let mut command = std::process::Command::new("setpriv");
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(sandbox.path("servoy-cluster"))
+            .args(verb);
+        Ended::run(&mut command)
+            .expect(4)
+            .says("expected: root")
+            .says("hint: run it with `sudo`");
+    }
+    assert_eq!(before, touched());
+    assert_eq!(
+        around,
+        test_support::snapshot(&sandbox.path(""), test_support::Times::All)
+    );
+}
+
 /// A file system of 1 MiB below the root, in a mount namespace of its own. Needs root.
 #[cfg(target_os = "linux")]
 #[test]

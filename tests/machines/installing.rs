@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use test_support::machine::Signal;
+use test_support::machine::{Running, Signal};
 
-use crate::plant::{LOG, Node, SERVICES, assert_same, release, release_that_stays_ill};
+use crate::plant::{LOG, Node, SERVICES, assert_same, kill, release, release_that_stays_ill};
 
 #[test]
 fn services_run_after_installing_and_after_a_reboot_and_go_with_all_else() {
@@ -112,4 +112,56 @@ fn what_services_wrote_falls_to_no_other_account() {
     node.install(&release(1)).expect(0);
     node.assert_well(1, 2);
     assert_eq!(of_others_than("servoy"), "");
+}
+
+/// Starts a program as the services' account that is none of theirs, until it has left a trace of this name.
+fn start_as_servoy(node: &Node, trace: &str) -> Running {
+    let trace = format!("/var/tmp/{trace}");
+    let script = format!("touch {trace}; exec sleep 600");
+    let words = ["setpriv", "--reuid=servoy", "--clear-groups", "sh", "-c", &script];
+    let running = node.machine.start(&words);
+    node.machine
+        .wait_until("the program to run", |machine| machine.has(&trace));
+    running
+}
+
+#[test]
+fn an_account_that_somebody_else_uses_goes_once_nobody_does() {
+    let node = Node::new();
+    let before = node.state();
+    let in_use = "user servoy is currently used by process";
+    let installer = node.wait_for_ill(1);
+    let bystander = start_as_servoy(&node, "first");
+    installer.signal(Signal::TERM);
+    installer
+        .wait(Duration::from_secs(60))
+        .expect(5)
+        .says("and this could not be undone")
+        .says("create account `servoy`: ")
+        .says(in_use);
+    node.recover()
+        .expect(5)
+        .says("an earlier run could not be undone")
+        .says(in_use);
+    kill(bystander);
+    node.install(&release(1))
+        .expect(0)
+        .says("undoing an earlier `install`");
+    node.assert_well(1, 1);
+
+    let bystander = start_as_servoy(&node, "second");
+    node.installed(&["uninstall", "--yes", "--purge"])
+        .expect(5)
+        .says(in_use)
+        .says("`uninstall` is done but for its last steps; run `recover` to finish them");
+    assert!(node.is_unfinished());
+    node.recover()
+        .expect(5)
+        .says("an earlier run could not be finished")
+        .says(in_use);
+    kill(bystander);
+    node.recover().expect(0);
+    let mut after = node.state();
+    after.retain(|path, _| !path.starts_with("/etc/servoy-cluster"));
+    assert_same(&before, &after);
 }

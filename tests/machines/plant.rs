@@ -129,6 +129,12 @@ impl Node {
         self.machine.run(&words)
     }
 
+    /// What is beside the journal of a run that is unfinished: there may be no other copy of the installer.
+    pub(crate) fn recover(&self) -> Ended {
+        self.machine
+            .run(&["/var/lib/servoy-cluster/journal.installer", "recover"])
+    }
+
     /// Whether a service runs.
     pub(crate) fn runs(&self, service: &str) -> bool {
         self.machine

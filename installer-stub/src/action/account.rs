@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bundle_format::Name;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::Host;
 
 /// Whether the machine has an account of this name.
@@ -25,8 +25,19 @@ pub(super) fn create(host: &Host, name: &Name, data: &[PathBuf]) -> Result<()> {
         name.as_str(),
     ];
     host.run_system("useradd", &arguments)?;
-    // Whoever undoes this takes a failure for one of useradd, which makes no account then.
-    give(host, data, name.as_str()).inspect_err(|_| drop(remove(host, name, data)))
+    give(host, data, name.as_str()).map_err(|error| unmade(host, name, data, error))
+}
+
+/// Takes the account away again whose data could not be given to it. Whoever undoes this takes a failure for one of
+/// useradd, which makes no account then.
+fn unmade(host: &Host, name: &Name, data: &[PathBuf], error: Error) -> Error {
+    // What kept the data from being given may keep it from being taken back.
+    let taken = give(host, data, "root");
+    let removed = host.run_system("userdel", &[name.as_str()]).map(drop);
+    [taken, removed]
+        .into_iter()
+        .filter_map(Result::err)
+        .fold(error, |error, left| error.with_lines(&format!("and {left}")))
 }
 
 /// Removes the account if it is there. What is left of `data` goes to root: the next account may get the same number.

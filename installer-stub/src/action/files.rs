@@ -64,8 +64,9 @@ impl FileContent {
     }
 }
 
-/// Removes a release directory that is marked as incomplete, or that had not got as far as its mark.
-pub(super) fn remove_release(host: &Host, path: &Path) -> Result<()> {
+/// Removes a release directory that is marked as incomplete, or that had not got as far as its mark. One that is
+/// somebody else's is why making it failed; what a run that died found there nobody knows.
+pub(super) fn remove_release(host: &Host, path: &Path, reached: Reached) -> Result<()> {
     if host.exists(&path.join(INCOMPLETE))? {
         // The mark goes last: a removal that is cut short can be told from somebody else's directory.
         for inside in host.list(path)? {
@@ -76,13 +77,14 @@ pub(super) fn remove_release(host: &Host, path: &Path) -> Result<()> {
         return Ok(host.remove_tree(path)?);
     }
     host.remove_file(&temporary_beside(&path.join(INCOMPLETE)))?;
-    match host.remove_empty(&[path.to_owned()]).as_slice() {
-        [] => Ok(()),
-        _ => Err(Error::failed(format!(
-            "`{}` is not ours to remove: it has no mark",
-            path.display()
-        ))),
+    host.remove_directory_if_empty(path)?;
+    if reached == Reached::Failed || host.list(path)?.is_empty() {
+        return Ok(());
     }
+    Err(Error::failed(format!(
+        "`{}` is not ours to remove: it has no mark",
+        path.display()
+    )))
 }
 
 /// Removes a file if it is the one that was written; what somebody else put there stays.
@@ -118,7 +120,7 @@ pub(super) fn switch_back(host: &Host, link: &Path, target: &str, previous: Opti
 }
 
 /// Moves to where nothing is.
-pub(super) fn move_to(host: &Host, path: &Path, to: &Path) -> Result<()> {
+pub(crate) fn move_to(host: &Host, path: &Path, to: &Path) -> Result<()> {
     if host.exists(to)? {
         return Err(Error::failed(format!(
             "cannot move `{}` to `{}`: something is there already",

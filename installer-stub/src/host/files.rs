@@ -221,7 +221,7 @@ impl Host {
             .rev()
             .filter(|directory| match fs::remove_dir(directory) {
                 Ok(()) => false,
-                Err(error) => !is_absence(&error),
+                Err(error) => !self.is_gone(directory, &error),
             })
             .cloned()
             .collect()
@@ -230,7 +230,9 @@ impl Host {
     /// Removes a directory unless something is in it; nothing there is fine.
     pub(crate) fn remove_directory_if_empty(&self, path: &Path) -> Result<()> {
         match fs::remove_dir(path) {
-            Err(error) if is_absence(&error) || error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            Err(error) if self.is_gone(path, &error) || error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                Ok(())
+            }
             result => trying("remove", path, result),
         }
     }
@@ -321,11 +323,15 @@ impl Host {
     /// Removes a file or link; nothing there is fine.
     pub(crate) fn remove_file(&self, path: &Path) -> Result<()> {
         match fs::remove_file(path) {
-            Err(error) if is_absence(&error) => Ok(()),
-            // On a read-only file system even what is not there cannot be removed.
-            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem && !self.exists(path)? => Ok(()),
+            Err(error) if self.is_gone(path, &error) => Ok(()),
             result => trying("remove", path, result),
         }
+    }
+
+    /// Whether what could not be removed is not there at all. A read-only file system says another thing of it.
+    fn is_gone(&self, path: &Path, error: &io::Error) -> bool {
+        let is_there = || self.exists(path).unwrap_or(true);
+        is_absence(error) || (error.kind() == io::ErrorKind::ReadOnlyFilesystem && !is_there())
     }
 
     /// Removes whatever is at `path`, and below it; nothing there is fine. Links are not followed.
